@@ -1,0 +1,1 @@
+"""The ground floor: what both houses on top stand on. Knows no domain word."""

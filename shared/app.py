@@ -1,0 +1,187 @@
+"""create_app(): what every service of the house has, whatever it serves."""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.routing import APIRoute
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from starlette.exceptions import HTTPException
+
+from shared import audit, bus, words
+from shared.clock import now
+from shared.db import Database
+from shared.edge import Edge
+from shared.jobs import Handler, Worker
+from shared.problems import (
+    BadRequest,
+    Forbidden,
+    InvalidInput,
+    MethodNotAllowed,
+    NotFound,
+    NotSignedIn,
+    Problem,
+    TooLarge,
+    Unavailable,
+)
+from shared.settings import Settings
+
+log = structlog.get_logger()
+
+# Refusals of these kinds leave one audit event; a request without any credentials is not worth a row.
+AUDITED = (401, 403, 404, 409, 429)
+BY_STATUS: dict[int, type[Problem]] = {401: NotSignedIn, 403: Forbidden, 404: NotFound, 405: MethodNotAllowed, 413: TooLarge}
+
+
+@dataclass(frozen=True)
+class Service:
+    """What tells one service from another."""
+
+    name: str
+    routers: Sequence[APIRouter]
+    locales: tuple[str, ...]  # packages whose words are known
+    jobs: Mapping[str, Handler] = field(default_factory=dict)
+    csp: str = "default-src 'self'"
+    max_body: int = 1 << 20  # bytes; routes in `large_bodies` set their own bound
+    large_bodies: Mapping[str, int] = field(default_factory=dict)  # pattern of the whole path -> bytes
+    background: Sequence[Callable[[FastAPI], Any]] = ()  # coroutines that live as long as the app
+    problem_page: Callable[[Request, Problem], Response | None] | None = None  # an HTML answer instead of JSON
+
+
+def create_app(service: Service, settings: Settings) -> FastAPI:
+    """The ASGI application; its parts stand in `app.state`: settings, db, bus, service."""
+    import anyio
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        worker = Worker(app.state.db, dict(service.jobs))
+        worker.start()
+        async with anyio.create_task_group() as tasks:
+            for coroutine in service.background:
+                tasks.start_soon(coroutine, app)
+            yield
+            tasks.cancel_scope.cancel()
+        await anyio.to_thread.run_sync(worker.stop)
+        app.state.db.close()
+
+    app = FastAPI(
+        title=service.name,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+        generate_unique_id_function=_operation_name,
+    )
+    app.state.settings, app.state.service = settings, service
+    app.state.db, app.state.bus = Database(settings.database_url), bus.connect(settings.bus_url)
+    for router in (_health, *service.routers):
+        app.include_router(router)
+    app.add_middleware(Edge, service=service, settings=settings)
+    app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(RequestValidationError, _on_invalid_input)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(OperationalError, _on_database_away)
+    app.add_exception_handler(Exception, _on_bug)
+    return app
+
+
+def _operation_name(route: APIRoute) -> str:
+    return route.name
+
+
+def answer_problem(request: Request, problem: Problem) -> Response:
+    """`application/problem+json` in the caller's language (RFC 9457)."""
+    service: Service = request.app.state.service
+    language = getattr(request.state, "language", words.LANGUAGES[0])
+    if service.problem_page and (page := service.problem_page(request, problem)):
+        return page
+    body = {
+        "type": f"urn:dienhong:problem:{problem.code}",
+        "title": words.say(language, service.locales, f"problem.{problem.code}", **problem.facts),
+        "status": problem.status,
+        "code": problem.code,
+        "facts": problem.facts,
+        "request_id": getattr(request.state, "request_id", ""),
+    }
+    return JSONResponse(body, problem.status, problem.headers, media_type="application/problem+json")
+
+
+def _on_problem(request: Request, problem: Exception) -> Response:
+    assert isinstance(problem, Problem)  # noqa: S101
+    if problem.status in AUDITED and not isinstance(problem, NotSignedIn):
+        caller = getattr(request.state, "caller", None)
+        try:
+            with request.app.state.db.write() as tx:
+                audit.record(
+                    tx,
+                    now(),
+                    f"refused.{problem.code}",
+                    actor=caller.subject if caller else "-",
+                    object=f"{request.method} {request.url.path}",
+                    facts={key: str(value)[:200] for key, value in problem.facts.items()},
+                )
+        except SQLAlchemyError:
+            log.exception("audit.not-recorded", code=problem.code)
+    return answer_problem(request, problem)
+
+
+def _on_invalid_input(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    errors = [
+        {"field": ".".join(str(part) for part in one["loc"][1:]), "rule": str(one["type"])} for one in error.errors()[:20]
+    ]
+    return answer_problem(request, InvalidInput(errors=errors))
+
+
+def _on_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    problem = BY_STATUS.get(error.status_code, BadRequest)()
+    problem.headers = dict(error.headers or {})  # type: ignore[misc]
+    return answer_problem(request, problem)
+
+
+def _on_database_away(request: Request, error: Exception) -> Response:
+    log.warning("database.away", error=str(getattr(error, "orig", error))[:200])
+    return answer_problem(request, Unavailable())
+
+
+def _on_bug(request: Request, error: Exception) -> Response:
+    log.error("bug", path=request.url.path, exc_info=error)
+    return JSONResponse(
+        {"type": "about:blank", "title": "Internal Server Error", "status": 500, "code": "internal"},
+        500,
+        media_type="application/problem+json",
+    )
+
+
+_health = APIRouter(include_in_schema=False)
+
+
+@_health.get("/healthz")
+def healthz() -> PlainTextResponse:
+    """The process is alive."""
+    return PlainTextResponse("ok")
+
+
+@_health.get("/readyz")
+def readyz(request: Request) -> PlainTextResponse:
+    """The process can serve: its database answers."""
+    try:
+        request.app.state.db.durability()
+    except SQLAlchemyError:
+        return PlainTextResponse("database away", 503)
+    return PlainTextResponse("ready")
+
+
+@_health.get("/metrics")
+def metrics(request: Request) -> Response:
+    """Prometheus figures, for the same machine only (a proxy does not forward this path)."""
+    if not request.client or request.client.host not in ("127.0.0.1", "::1") or "x-forwarded-for" in request.headers:
+        raise NotFound()
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,155 @@
+"""The database: base class, engine, and one transaction a request.
+
+Nobody else commits, rolls back or makes sessions: a test in tests/house greps for it.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from sqlalchemy import DateTime, Dialect, Engine, MetaData, create_engine, event, text
+from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+from sqlalchemy.types import TypeDecorator
+
+POOL = 40  # equals the thread pool that serves plain `def` routes
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware instant in UTC on every engine (SQLite keeps no zone)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("an instant without a zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: UtcDateTime}  # noqa: RUF012
+
+
+class Database:
+    """One engine, two ways in: `write` and `read`."""
+
+    def __init__(self, url: str) -> None:
+        self.engine: Engine = _engine(url)
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        reading: dict[str, Any] = (
+            {"sqlite_begin": "DEFERRED"}
+            if self.is_sqlite
+            else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        )
+        self._writer = sessionmaker(self.engine, expire_on_commit=False)
+        self._reader = sessionmaker(self.engine.execution_options(**reading), expire_on_commit=False)
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A transaction that may write: committed on leaving, rolled back on any error.
+
+        On SQLite it takes the write lock at once (BEGIN IMMEDIATE): a reader that turns writer would
+        fail with BUSY_SNAPSHOT, which no timeout mends. What was given to `after_commit` runs last.
+        """
+        with self._writer() as session:
+            with session.begin():
+                yield session
+            for deed in session.info.pop("after_commit", []):
+                deed()
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """One consistent snapshot; writing through it fails on PostgreSQL and is a bug on SQLite."""
+        with self._reader() as session, session.begin():
+            yield session
+
+    def durability(self) -> dict[str, str]:
+        """The engine's own word on whether a commit survives a crash; see `weak_settings`."""
+        with self.engine.connect() as connection:
+            if self.is_sqlite:
+                rows = {p: connection.execute(text(f"PRAGMA {p}")).scalar_one() for p in ("journal_mode", "synchronous")}
+            else:
+                names = ("fsync", "synchronous_commit", "full_page_writes")
+                rows = {p: connection.execute(text(f"SHOW {p}")).scalar_one() for p in names}
+            return {name: str(value) for name, value in rows.items()}
+
+    def weak_settings(self) -> list[str]:
+        """Settings under which an acknowledged ballot could be lost; empty means safe."""
+        strong = {
+            "journal_mode": ("wal", "delete", "truncate", "persist"),
+            "synchronous": ("2", "3"),
+            "fsync": ("on",),
+            "synchronous_commit": ("on", "remote_write", "remote_apply", "local"),
+            "full_page_writes": ("on",),
+        }
+        return [f"{name}={value}" for name, value in self.durability().items() if value not in strong[name]]
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def _engine(url: str) -> Engine:
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_size=POOL, max_overflow=0, pool_timeout=2, pool_pre_ping=True)
+    engine = create_engine(url, pool_size=POOL, max_overflow=0, connect_args={"check_same_thread": False, "timeout": 10})
+
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # we begin ourselves, below
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: Any) -> None:
+        connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get('sqlite_begin', 'IMMEDIATE')}")
+
+    return engine
+
+
+def after_commit(tx: Session, deed: Callable[[], None]) -> None:
+    """Do something once this transaction is durable, and never if it fails. Must not raise."""
+    tx.info.setdefault("after_commit", []).append(deed)
+
+
+def lock(tx: Session, name: str, *, shared: bool = False) -> None:
+    """Hold a named lock until the transaction ends (PostgreSQL advisory lock).
+
+    On SQLite every writer already holds the one lock there is.
+    """
+    if tx.get_bind().dialect.name == "postgresql":
+        verb = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
+        tx.execute(text(f"SELECT {verb}(hashtextextended(:name, 0))"), {"name": name})
+
+
+def _transaction(request: Request) -> Iterator[Session]:
+    with request.app.state.db.write() as tx:
+        yield tx
+
+
+def _snapshot(request: Request) -> Iterator[Session]:
+    with request.app.state.db.read() as tx:
+        yield tx
+
+
+# scope="function": FastAPI's default ends a `yield` dependency after the client has its answer,
+# so a ballot would be confirmed first and committed later, or not at all.
+Tx = Annotated[Session, Depends(_transaction, scope="function")]
+Read = Annotated[Session, Depends(_snapshot, scope="function")]

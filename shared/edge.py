@@ -1,0 +1,114 @@
+"""What happens to every request before and after its route: id, language, headers, bounds, figures."""
+
+import re
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
+
+import structlog
+from prometheus_client import Histogram
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared import ids, words
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from shared.app import Service
+
+log = structlog.get_logger()
+SECONDS = Histogram("http_request_seconds", "Time to answer", ["service", "method", "status"])
+LANGUAGE_COOKIE = "lang"
+
+
+class BodyTooLarge(Exception):
+    pass
+
+
+class Edge:
+    """ASGI middleware, outermost."""
+
+    def __init__(self, app: ASGIApp, service: "Service", settings: Settings) -> None:
+        self._app, self._service, self._settings = app, service, settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        state = scope.setdefault("state", {})
+        state["request_id"] = ids.new_id()
+        state["language"] = _language(scope, headers)
+        with structlog.contextvars.bound_contextvars(request_id=state["request_id"]):
+            if scope["type"] == "websocket":
+                await self._app(scope, receive, send)
+            else:
+                await self._http(scope, receive, send, headers)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
+        bound = _bound(scope["path"], self._service.large_bodies, self._service.max_body)
+        declared = headers.get("content-length", "0")
+        started, status, seen = time.monotonic(), 500, 0
+
+        async def bounded_receive() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > bound:
+                raise BodyTooLarge
+            return message
+
+        async def finishing_send(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                self._add_headers(MutableHeaders(scope=message), scope)
+            await send(message)
+
+        try:
+            if not declared.isdigit() or int(declared) > bound:
+                raise BodyTooLarge
+            await self._app(scope, bounded_receive, finishing_send)
+        except BodyTooLarge:
+            await self._refuse_body(scope, finishing_send, bound)
+        finally:
+            SECONDS.labels(self._service.name, scope["method"], status).observe(time.monotonic() - started)
+
+    async def _refuse_body(self, scope: Scope, send: Send, bound: int) -> None:
+        from starlette.requests import Request
+
+        from shared.app import answer_problem
+        from shared.problems import TooLarge
+
+        answer = answer_problem(Request(scope), TooLarge(limit=f"{bound / 1e6:.0f} MB"))
+        answer.headers["connection"] = "close"
+        await answer(scope, _no_body, send)
+
+    def _add_headers(self, headers: MutableHeaders, scope: Scope) -> None:
+        headers["X-Request-Id"] = scope["state"]["request_id"]
+        headers.setdefault("Content-Security-Policy", f"{self._service.csp}; frame-ancestors 'none'; base-uri 'none'")
+        headers.setdefault("X-Content-Type-Options", "nosniff")
+        headers.setdefault("Referrer-Policy", "same-origin")
+        headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+        headers.setdefault("Permissions-Policy", "camera=(self), microphone=(), geolocation=()")
+        headers.setdefault("Cache-Control", "no-store")
+        if self._settings.secure:
+            headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+
+
+async def _no_body() -> Message:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+def _language(scope: Scope, headers: Headers) -> str:
+    query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
+    explicit = (query.get("lang") or query.get("ui_locales") or [""])[0].split(" ")[0]
+    cookie = cookie_parser(headers.get("cookie", "")).get(LANGUAGE_COOKIE, "")
+    return words.choose_language(headers.get("accept-language", ""), explicit or cookie)
+
+
+def _bound(path: str, large: Mapping[str, int], usual: int) -> int:
+    """`large` maps a pattern of the whole path to its own bound in bytes."""
+    return next((size for pattern, size in large.items() if re.fullmatch(pattern, path)), usual)
