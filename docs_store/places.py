@@ -1,0 +1,104 @@
+"""Where sealed blobs lie: a folder of this machine, or an S3-compatible service."""
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import obstore
+from obstore.store import MemoryStore, S3Store
+
+
+class Place(Protocol):
+    def write(self, path: str, chunks: Iterator[bytes]) -> None:
+        """All or nothing; durable on return."""
+
+    def read(self, path: str, start: int, end: int) -> bytes: ...
+
+    def size(self, path: str) -> int | None:
+        """None where there is nothing."""
+
+    def delete(self, path: str) -> None: ...
+
+
+class Folder:
+    """Each object is written aside, flushed to the disk, then renamed; so is the folder's own entry."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def write(self, path: str, chunks: Iterator[bytes]) -> None:
+        target = self._root / path
+        target.parent.mkdir(mode=0o700, exist_ok=True)
+        aside = target.with_name(f".{secrets.token_hex(8)}")
+        try:
+            with open(aside, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+                for chunk in chunks:
+                    file.write(chunk)
+                file.flush()
+                os.fsync(file.fileno())
+            aside.replace(target)
+        finally:
+            aside.unlink(missing_ok=True)
+        _flush_folder(target.parent)
+        _flush_folder(self._root)
+
+    def read(self, path: str, start: int, end: int) -> bytes:
+        with (self._root / path).open("rb") as file:
+            file.seek(start)
+            return file.read(end - start)
+
+    def size(self, path: str) -> int | None:
+        try:
+            return (self._root / path).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def delete(self, path: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            (self._root / path).unlink()
+            _flush_folder((self._root / path).parent)
+
+
+class Bucket:
+    """S3-compatible; address and keys come from the usual AWS_* variables."""
+
+    def __init__(self, store: S3Store | MemoryStore) -> None:
+        self._store = store
+
+    def write(self, path: str, chunks: Iterator[bytes]) -> None:
+        obstore.put(self._store, path, chunks)
+
+    def read(self, path: str, start: int, end: int) -> bytes:
+        return bytes(obstore.get_range(self._store, path, start=start, end=end))
+
+    def size(self, path: str) -> int | None:
+        try:
+            return int(obstore.head(self._store, path)["size"])
+        except FileNotFoundError:
+            return None
+
+    def delete(self, path: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            obstore.delete(self._store, path)
+
+
+def connect(url: str) -> Place:
+    if url.startswith("s3://"):
+        return Bucket(S3Store.from_url(url))
+    if url.startswith("memory://"):
+        return Bucket(MemoryStore())
+    if not url or "://" in url.removeprefix("file://"):
+        raise ValueError(f"no store for {url!r}")
+    return Folder(Path(url.removeprefix("file://")))
+
+
+def _flush_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
