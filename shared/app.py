@@ -79,7 +79,8 @@ def create_app(service: Service, settings: Settings) -> FastAPI:
         generate_unique_id_function=_operation_name,
     )
     app.state.settings, app.state.service = settings, service
-    app.state.db, app.state.bus = Database(settings.database_url), bus.connect(settings.bus_url)
+    app.state.bus = bus.connect(settings.bus_url)
+    app.state.db = Database(settings.database_url, bus=app.state.bus)
     for router in (_health, *service.routers):
         app.include_router(router)
     app.add_middleware(Edge, service=service, settings=settings)

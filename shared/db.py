@@ -51,7 +51,8 @@ class Base(DeclarativeBase):
 class Database:
     """One engine, two ways in: `write` and `read`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, **info: Any) -> None:
+        """`info` goes to every session's `info`: what an action needs to reach after the commit."""
         self.engine: Engine = _engine(url)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         reading: dict[str, Any] = (
@@ -59,7 +60,7 @@ class Database:
             if self.is_sqlite
             else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         )
-        self._writer = sessionmaker(self.engine, expire_on_commit=False)
+        self._writer = sessionmaker(self.engine, expire_on_commit=False, info={"db": self, **info})
         self._reader = sessionmaker(self.engine.execution_options(**reading), expire_on_commit=False)
 
     @contextmanager

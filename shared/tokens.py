@@ -16,6 +16,7 @@ from shared.problems import Problem, Unavailable
 ALGORITHMS = ("RS256", "ES256")
 LEEWAY = timedelta(seconds=60)
 SigningKey = RSAKey | ECKey | OKPKey
+Keys = KeySet
 
 
 class InvalidToken(Problem):

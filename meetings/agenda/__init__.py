@@ -1,0 +1,1 @@
+"""Meetings and their agenda: plan, publish, open, lead, adjourn, close."""

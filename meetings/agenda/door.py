@@ -1,0 +1,80 @@
+"""Which seat the caller has in the meeting of the path, and what it allows. Deny first."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from meetings.access.door import SignedIn
+from meetings.agenda.models import Meeting
+from meetings.agenda.rules import Stage
+from meetings.bodies.models import Member
+from meetings.bodies.rules import Role
+from meetings.live.log import Level
+from shared.caller import Caller
+from shared.problems import Forbidden, NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    caller: Caller
+    meeting_id: str
+    member_id: str
+    role: Role
+    votes: bool
+    is_chair: bool
+    is_secretary: bool
+
+    @property
+    def level(self) -> Level:
+        if self.is_chair or self.is_secretary:
+            return Level.DESK
+        return Level.GUEST if self.role is Role.GUEST else Level.DELEGATE
+
+    @property
+    def actor(self) -> str:
+        return self.caller.subject
+
+
+def find_seat(tx: Session, caller: Caller, meeting_id: str) -> Seat:
+    """The caller's seat, or NotFound: to who has none, the meeting does not exist, nor does a draft to who prepares nothing."""
+    meeting = tx.get(Meeting, meeting_id)
+    if meeting is None:
+        raise NotFound()
+    theirs = select(Member).where(Member.body_id == meeting.body_id, Member.username == caller.username, Member.active)
+    member = tx.scalars(theirs).first()
+    if member is None or member.subject not in (None, caller.subject):
+        raise NotFound()
+    seat = Seat(
+        caller=caller,
+        meeting_id=meeting.id,
+        member_id=member.id,
+        role=Role(member.role),
+        votes=member.votes,
+        is_chair=meeting.chair_id == member.id,
+        is_secretary=meeting.secretary_id == member.id or member.role == Role.SECRETARY,
+    )
+    if meeting.stage == Stage.DRAFT and seat.level < Level.DESK:
+        raise NotFound()
+    return seat
+
+
+def _need(allowed: Callable[[Seat], bool]) -> Callable[..., Seat]:
+    def dependency(request: Request, caller: SignedIn, meeting_id: str) -> Seat:
+        with request.app.state.db.read() as tx:
+            seat = find_seat(tx, caller, meeting_id)
+        if not allowed(seat):
+            raise Forbidden()
+        return seat
+
+    return dependency
+
+
+Seated = Annotated[Seat, Depends(_need(lambda _seat: True))]
+Delegated = Annotated[Seat, Depends(_need(lambda seat: seat.level >= Level.DELEGATE))]
+Voting = Annotated[Seat, Depends(_need(lambda seat: seat.votes))]
+Preparing = Annotated[Seat, Depends(_need(lambda seat: seat.is_secretary))]
+Conducting = Annotated[Seat, Depends(_need(lambda seat: seat.is_chair or seat.is_secretary))]

@@ -1,0 +1,170 @@
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Request
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from sqlalchemy import select
+
+from meetings.access.door import SignedIn
+from meetings.agenda import actions
+from meetings.agenda.door import Conducting, Preparing, Seated, find_seat
+from meetings.agenda.models import Meeting
+from meetings.bodies.models import Member
+from meetings.bodies.rules import Role
+from meetings.live import snapshot
+from meetings.live.log import Level
+from meetings.live.snapshot import Snapshot
+from meetings.live.socket import issue_ticket
+from meetings.live.views import MeetingView, View
+from shared.clock import Now
+from shared.db import Read, Tx
+from shared.problems import Forbidden, NotFound
+
+router = APIRouter(prefix="/api/meetings")
+Title = Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S")]
+
+
+class Wire(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class MeetingPlan(Wire):
+    title: Title
+    kind: Literal["regular", "extraordinary", "thematic"] = "regular"
+    place: Annotated[str, Field(max_length=300)] = ""
+    starts_at: AwareDatetime
+
+
+class NewMeeting(MeetingPlan):
+    body_id: Annotated[str, Field(max_length=64)]
+
+
+class MeetingChange(Wire):
+    title: Title | None = None
+    kind: Literal["regular", "extraordinary", "thematic"] | None = None
+    place: Annotated[str, Field(max_length=300)] | None = None
+    starts_at: AwareDatetime | None = None
+    chair_id: Annotated[str, Field(max_length=64)] | None = None
+    secretary_id: Annotated[str, Field(max_length=64)] | None = None
+
+
+class ItemPlan(Wire):
+    title: Title
+    presenter: Annotated[str, Field(max_length=300)] = ""
+    minutes: Annotated[int, Field(ge=0, le=1440)] | None = None
+
+
+class NewItem(ItemPlan):
+    parent_id: Annotated[str, Field(max_length=64)] | None = None
+
+
+class ItemMove(Wire):
+    parent_id: Annotated[str, Field(max_length=64)] | None
+    position: Annotated[int, Field(ge=0, le=1000)]
+
+
+class ItemRef(Wire):
+    item_id: Annotated[str, Field(max_length=64)]
+
+
+class Created(View):
+    id: str
+
+
+class MySeat(View):
+    """What the caller is in this meeting, and so which screens and buttons there are."""
+
+    member_id: str
+    role: Role
+    votes: bool
+    is_chair: bool
+    is_secretary: bool
+    now: datetime  # the server's clock, to set the screen's by
+
+
+class TicketAnswer(View):
+    ticket: str
+
+
+@router.get("")
+def list_meetings(tx: Read, caller: SignedIn) -> list[MeetingView]:
+    """The caller's meetings, newest first; drafts only for who prepares them."""
+    mine = select(Member.body_id).where(Member.username == caller.username, Member.active)
+    found = tx.scalars(select(Meeting).where(Meeting.body_id.in_(mine)).order_by(Meeting.starts_at.desc()).limit(200))
+    shown = []
+    for meeting in found:
+        try:
+            find_seat(tx, caller, meeting.id)
+        except NotFound:
+            continue
+        shown.append(meeting.view())
+    return shown
+
+
+@router.post("", status_code=201)
+def create_meeting(tx: Tx, now: Now, caller: SignedIn, plan: NewMeeting) -> Created:
+    """Open to the body's secretaries."""
+    mine = select(Member).where(Member.body_id == plan.body_id, Member.username == caller.username, Member.active)
+    member = tx.scalars(mine).first()
+    if member is None:
+        raise NotFound()
+    if member.role != Role.SECRETARY:
+        raise Forbidden()
+    meeting = actions.create_meeting(tx, now, actor=caller.subject, **plan.model_dump())
+    return Created(id=meeting.id)
+
+
+@router.get("/{meeting_id}")
+def read_meeting(request: Request, seat: Seated) -> Snapshot:
+    """The same snapshot that the socket gives, at the caller's level."""
+    with request.app.state.db.read() as tx:
+        return snapshot.take(tx, seat.meeting_id, seat.level)
+
+
+@router.get("/{meeting_id}/seat")
+def my_seat(seat: Seated, now: Now) -> MySeat:
+    return MySeat(
+        member_id=seat.member_id,
+        role=seat.role,
+        votes=seat.votes,
+        is_chair=seat.is_chair,
+        is_secretary=seat.is_secretary,
+        now=now,
+    )
+
+
+@router.post("/{meeting_id}/ticket", status_code=201)
+def get_ticket(tx: Tx, now: Now, seat: Seated) -> TicketAnswer:
+    """One entry to the live socket, within a minute."""
+    member_id = seat.member_id if seat.level >= Level.DELEGATE else None
+    return TicketAnswer(ticket=issue_ticket(tx, now, seat.meeting_id, seat.caller.sid, member_id, seat.level))
+
+
+@router.patch("/{meeting_id}", status_code=204)
+def change_meeting(tx: Tx, now: Now, seat: Preparing, change: MeetingChange) -> None:
+    actions.change_meeting(tx, now, seat, **change.model_dump(exclude_none=True))
+
+
+@router.post("/{meeting_id}/items", status_code=201)
+def add_item(tx: Tx, now: Now, seat: Preparing, plan: NewItem) -> Created:
+    return Created(id=actions.add_item(tx, now, seat, **plan.model_dump()))
+
+
+@router.put("/{meeting_id}/items/{item_id}", status_code=204)
+def change_item(tx: Tx, now: Now, seat: Preparing, item_id: str, plan: ItemPlan) -> None:
+    actions.change_item(tx, now, seat, item_id, **plan.model_dump())
+
+
+@router.post("/{meeting_id}/items/{item_id}/move", status_code=204)
+def move_item(tx: Tx, now: Now, seat: Preparing, item_id: str, move: ItemMove) -> None:
+    actions.move_item(tx, now, seat, item_id, **move.model_dump())
+
+
+@router.delete("/{meeting_id}/items/{item_id}", status_code=204)
+def remove_item(tx: Tx, now: Now, seat: Preparing, item_id: str) -> None:
+    actions.remove_item(tx, now, seat, item_id)
+
+
+@router.post("/{meeting_id}/enter", status_code=204)
+def enter_item(tx: Tx, now: Now, seat: Conducting, item: ItemRef) -> None:
+    actions.enter_item(tx, now, seat, item.item_id)

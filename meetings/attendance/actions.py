@@ -1,0 +1,71 @@
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from meetings.agenda import actions as agenda
+from meetings.agenda.door import Seat
+from meetings.agenda.models import Meeting
+from meetings.agenda.rules import Stage
+from meetings.attendance.models import Attendance, DoorCode, quorum_of, quorum_view
+from meetings.attendance.problems import CheckInClosed, WrongDoorCode
+from meetings.bodies.models import Member
+from meetings.live import events, log
+from meetings.live.views import AttendanceView
+from shared import audit
+from shared.ids import new_id, same
+from shared.problems import NotFound
+
+CHECK_IN = (Stage.PUBLISHED, Stage.OPEN, Stage.ADJOURNED)
+
+
+def check_in(tx: Session, now: datetime, seat: Seat, door_code: str | None = None) -> None:
+    """The member is here; by the tablet, or with the code of the QR at the door. Twice changes nothing."""
+    meeting = _checking_in(tx, seat)
+    if door_code is not None:
+        known = tx.get(DoorCode, meeting.id)
+        if known is None or not same(known.code, door_code):
+            raise WrongDoorCode()
+    row = tx.get(Attendance, (meeting.id, seat.member_id))
+    if row is None or row.state != "present":
+        view = _set(tx, now, meeting, seat.member_id, "present", "tablet" if door_code is None else "door")
+        event = events.MemberCheckedIn(attendance=view, quorum=quorum_view(tx, meeting.id))
+        log.append(tx, now, meeting.id, event, actor=seat.actor)
+
+
+def mark(tx: Session, now: datetime, seat: Seat, member_id: str, state: str, reason: str) -> None:
+    """The secretary calls the roll: present, excused (with a reason) or absent."""
+    meeting = _checking_in(tx, seat)
+    member = tx.get(Member, member_id)
+    if member is None or member.body_id != meeting.body_id or not member.active:
+        raise NotFound()
+    view = _set(tx, now, meeting, member_id, state, "roll_call")
+    event = events.MemberMarked(attendance=view, quorum=quorum_view(tx, meeting.id), reason=reason)
+    log.append(tx, now, meeting.id, event, actor=seat.actor)
+    audit.record(tx, now, "member.marked", actor=seat.actor, object=member_id, state=state, meeting=meeting.id)
+
+
+def open_meeting(tx: Session, now: datetime, seat: Seat) -> None:
+    """The chair opens the meeting; refused without quorum."""
+    agenda.open_meeting(tx, now, seat, quorum_of(tx, agenda.get_meeting(tx, seat.meeting_id)))
+
+
+def door_code(tx: Session, seat: Seat) -> str:
+    """The secret in the QR code at the door, made on first need."""
+    known = tx.get(DoorCode, seat.meeting_id)
+    if known is None:
+        known = DoorCode(meeting_id=seat.meeting_id, code=new_id())
+        tx.add(known)
+    return known.code
+
+
+def _checking_in(tx: Session, seat: Seat) -> Meeting:
+    meeting = agenda.get_meeting(tx, seat.meeting_id)
+    if Stage(meeting.stage) not in CHECK_IN:
+        raise CheckInClosed(stage=meeting.stage)
+    return meeting
+
+
+def _set(tx: Session, now: datetime, meeting: Meeting, member_id: str, state: str, how: str) -> AttendanceView:
+    row = tx.merge(Attendance(meeting_id=meeting.id, member_id=member_id, state=state, how=how, at=now))
+    tx.flush()
+    return AttendanceView.model_validate(row)

@@ -1,0 +1,45 @@
+from typing import Annotated, Literal
+
+import segno
+from fastapi import APIRouter, Request, Response
+from pydantic import Field
+
+from meetings.agenda.door import Conducting, Delegated, Preparing
+from meetings.agenda.routes import Wire
+from meetings.attendance import actions
+from shared.clock import Now
+from shared.db import Tx
+
+router = APIRouter(prefix="/api/meetings/{meeting_id}")
+
+
+class CheckIn(Wire):
+    door_code: Annotated[str, Field(max_length=64)] | None = None
+
+
+class Mark(Wire):
+    state: Literal["present", "excused", "absent"]
+    reason: Annotated[str, Field(max_length=500)] = ""
+
+
+@router.post("/check-in", status_code=204)
+def check_in(tx: Tx, now: Now, seat: Delegated, how: CheckIn) -> None:
+    actions.check_in(tx, now, seat, how.door_code)
+
+
+@router.put("/attendance/{member_id}", status_code=204)
+def mark(tx: Tx, now: Now, seat: Preparing, member_id: str, mark: Mark) -> None:
+    actions.mark(tx, now, seat, member_id, mark.state, mark.reason)
+
+
+@router.post("/open", status_code=204)
+def open_meeting(tx: Tx, now: Now, seat: Conducting) -> None:
+    actions.open_meeting(tx, now, seat)
+
+
+@router.get("/door.svg")
+def door_qr(request: Request, tx: Tx, seat: Preparing) -> Response:
+    """The QR code for the door: the address under which a signed-in member checks in."""
+    address = f"{request.app.state.settings.public_url}/check-in/{seat.meeting_id}#{actions.door_code(tx, seat)}"
+    svg = segno.make(address, error="m").svg_inline(scale=8, border=4, dark="#1C1A16", light="#FFFFFF")
+    return Response(svg, media_type="image/svg+xml")

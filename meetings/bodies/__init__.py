@@ -1,0 +1,1 @@
+"""Councils and committees: their members, and their rules of quorum and majority."""

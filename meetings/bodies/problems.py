@@ -1,0 +1,18 @@
+from shared.problems import Problem
+
+
+class UsernameTaken(Problem):
+    status = 409
+    code = "username-taken"
+
+
+class RowsInvalid(Problem):
+    """`errors` is a list of {"row", "column", "rule"}; nothing was imported."""
+
+    status = 422
+    code = "rows-invalid"
+
+
+class NotATable(Problem):
+    status = 422
+    code = "not-a-table"

@@ -1,0 +1,265 @@
+"""Every event of a meeting, one class each, and the one pure `apply`.
+
+An event carries the whole new view of what it changed, so applying it twice or to an older snapshot does no harm.
+The same rule is written once more in `web/src/meeting/apply.ts`; a shared golden file keeps the two equal.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter
+
+from meetings.live.views import (
+    AttendanceView,
+    ItemView,
+    MeetingView,
+    MemberView,
+    MinutesView,
+    PaperView,
+    PollView,
+    QuorumView,
+    SpeechView,
+    State,
+    View,
+)
+
+
+class MeetingPublished(View):
+    type: Literal["meeting.published"] = "meeting.published"
+    meeting: MeetingView
+
+
+class MeetingChanged(View):
+    type: Literal["meeting.changed"] = "meeting.changed"
+    meeting: MeetingView
+
+
+class MeetingOpened(View):
+    type: Literal["meeting.opened"] = "meeting.opened"
+    meeting: MeetingView
+
+
+class MeetingAdjourned(View):
+    type: Literal["meeting.adjourned"] = "meeting.adjourned"
+    meeting: MeetingView
+
+
+class MeetingClosed(View):
+    type: Literal["meeting.closed"] = "meeting.closed"
+    meeting: MeetingView
+
+
+class ItemEntered(View):
+    """The house turned to another item of the agenda."""
+
+    type: Literal["item.entered"] = "item.entered"
+    meeting: MeetingView
+
+
+class PageLed(View):
+    """The chair shows a page to all, or (lead null) lets go."""
+
+    type: Literal["page.led"] = "page.led"
+    meeting: MeetingView
+
+
+class MembersChanged(View):
+    type: Literal["members.changed"] = "members.changed"
+    members: dict[str, MemberView]
+    quorum: QuorumView
+
+
+class AgendaChanged(View):
+    type: Literal["agenda.changed"] = "agenda.changed"
+    agenda: dict[str, ItemView]
+
+
+class PaperPublished(View):
+    type: Literal["paper.published"] = "paper.published"
+    paper: PaperView
+
+
+class PaperWithdrawn(View):
+    type: Literal["paper.withdrawn"] = "paper.withdrawn"
+    paper: PaperView
+
+
+class MemberCheckedIn(View):
+    type: Literal["member.checked_in"] = "member.checked_in"
+    attendance: AttendanceView
+    quorum: QuorumView
+
+
+class MemberMarked(View):
+    """The secretary called the roll, or noted an absence or a departure."""
+
+    type: Literal["member.marked"] = "member.marked"
+    attendance: AttendanceView
+    quorum: QuorumView
+    reason: str
+
+
+class SpeechRequested(View):
+    type: Literal["speech.requested"] = "speech.requested"
+    speech: SpeechView
+
+
+class SpeechWithdrawn(View):
+    type: Literal["speech.withdrawn"] = "speech.withdrawn"
+    speech: SpeechView
+
+
+class SpeechMoved(View):
+    type: Literal["speech.moved"] = "speech.moved"
+    speeches: dict[str, SpeechView]
+
+
+class FloorGiven(View):
+    type: Literal["floor.given"] = "floor.given"
+    speech: SpeechView
+
+
+class FloorPaused(View):
+    type: Literal["floor.paused"] = "floor.paused"
+    speech: SpeechView
+
+
+class FloorResumed(View):
+    type: Literal["floor.resumed"] = "floor.resumed"
+    speech: SpeechView
+
+
+class FloorExtended(View):
+    type: Literal["floor.extended"] = "floor.extended"
+    speech: SpeechView
+
+
+class SpeechEnded(View):
+    type: Literal["speech.ended"] = "speech.ended"
+    speech: SpeechView
+
+
+class PollPrepared(View):
+    type: Literal["poll.prepared"] = "poll.prepared"
+    poll: PollView
+
+
+class PollOpened(View):
+    type: Literal["poll.opened"] = "poll.opened"
+    poll: PollView
+
+
+class PollExtended(View):
+    type: Literal["poll.extended"] = "poll.extended"
+    poll: PollView
+
+
+class PollClosed(View):
+    """Told to all without its result, which comes with `OutcomeDeclared`."""
+
+    type: Literal["poll.closed"] = "poll.closed"
+    poll: PollView
+
+
+class PollCounted(View):
+    """The result, for the desk alone until the chair declares it."""
+
+    type: Literal["poll.counted"] = "poll.counted"
+    poll: PollView
+
+
+class OutcomeDeclared(View):
+    type: Literal["outcome.declared"] = "outcome.declared"
+    poll: PollView
+
+
+class MinutesDrafted(View):
+    type: Literal["minutes.drafted"] = "minutes.drafted"
+    minutes: MinutesView
+
+
+class MinutesFrozen(View):
+    type: Literal["minutes.frozen"] = "minutes.frozen"
+    minutes: MinutesView
+
+
+class MinutesSigned(View):
+    type: Literal["minutes.signed"] = "minutes.signed"
+    minutes: MinutesView
+
+
+class MinutesReturned(View):
+    """The chair sent the frozen minutes back; the reason stands in the log."""
+
+    type: Literal["minutes.returned"] = "minutes.returned"
+    minutes: MinutesView
+    reason: str
+
+
+AnyEvent = Annotated[
+    MeetingPublished
+    | MeetingChanged
+    | MeetingOpened
+    | MeetingAdjourned
+    | MeetingClosed
+    | ItemEntered
+    | PageLed
+    | MembersChanged
+    | AgendaChanged
+    | PaperPublished
+    | PaperWithdrawn
+    | MemberCheckedIn
+    | MemberMarked
+    | SpeechRequested
+    | SpeechWithdrawn
+    | SpeechMoved
+    | FloorGiven
+    | FloorPaused
+    | FloorResumed
+    | FloorExtended
+    | SpeechEnded
+    | PollPrepared
+    | PollOpened
+    | PollExtended
+    | PollClosed
+    | PollCounted
+    | OutcomeDeclared
+    | MinutesDrafted
+    | MinutesFrozen
+    | MinutesSigned
+    | MinutesReturned,
+    Field(discriminator="type"),
+]
+event_adapter: TypeAdapter[AnyEvent] = TypeAdapter(AnyEvent)
+
+
+class Logged(View):
+    """An event with its place in the log."""
+
+    seq: int
+    at: datetime
+    event: AnyEvent
+
+
+def apply(state: State, event: AnyEvent) -> State:
+    """The state after `event`: every field of the event that the state also has replaces it or is put under its id."""
+    change: dict[str, Any] = {}
+    for name in type(event).model_fields:
+        value = getattr(event, name)
+        if name in _WHOLE:
+            change[name] = value
+        elif name in _ONE_OF_MANY:
+            field, key = _ONE_OF_MANY[name]
+            change[field] = getattr(state, field) | {getattr(value, key): value}
+        elif name == "speeches":
+            change["speaking"] = state.speaking | value
+    return state.model_copy(update=change)
+
+
+_WHOLE = ("meeting", "members", "agenda", "quorum", "minutes")
+_ONE_OF_MANY = {
+    "paper": ("papers", "id"),
+    "attendance": ("attendance", "member_id"),
+    "speech": ("speaking", "id"),
+    "poll": ("polls", "id"),
+}

@@ -1,0 +1,79 @@
+"""Append to a meeting's log and read its tail."""
+
+from datetime import datetime
+from enum import IntEnum
+from functools import partial
+from hashlib import sha256
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from meetings.live.events import AnyEvent, Logged, event_adapter
+from meetings.live.models import Event, MeetingLog
+from shared.audit import canonical
+from shared.bus import Bus
+from shared.db import after_commit
+from shared.ids import new_id
+
+
+class Level(IntEnum):
+    """How much a participant may see; an event is for its level and all above."""
+
+    GUEST = 0
+    DELEGATE = 1
+    DESK = 2
+
+
+def start(tx: Session, meeting_id: str) -> None:
+    """Begin the log of a new meeting."""
+    tx.add(MeetingLog(meeting_id=meeting_id, epoch=new_id(), seq=0, hash=""))
+    tx.flush()
+
+
+def append(tx: Session, now: datetime, meeting_id: str, event: AnyEvent, *, actor: str, level: Level = Level.GUEST) -> int:
+    """Write `event` in the caller's transaction and hint at it after the commit; the event's `seq`.
+
+    The head row is taken first, so numbers follow the order of commits and no reader sees 3 before 2.
+    """
+    taken = update(MeetingLog).where(MeetingLog.meeting_id == meeting_id).values(seq=MeetingLog.seq + 1)
+    seq, previous = tx.execute(taken.returning(MeetingLog.seq, MeetingLog.hash)).one()
+    body = event.model_dump(mode="json")
+    chained = chain(previous, seq, now, actor, level, body)
+    tx.add(Event(meeting_id=meeting_id, seq=seq, at=now, actor=actor, level=level, body=body, previous=previous, hash=chained))
+    tx.execute(update(MeetingLog).where(MeetingLog.meeting_id == meeting_id).values(hash=chained))
+    tx.flush()
+    bus: Bus | None = tx.info.get("bus")
+    if bus:
+        after_commit(tx, partial(bus.publish, meeting_id))
+    return int(seq)
+
+
+def chain(previous: str, seq: int, at: datetime, actor: str, level: int, body: object) -> str:
+    """The hash that ties an event to all before it."""
+    return sha256(previous.encode() + canonical([seq, at.isoformat(), actor, int(level), body])).hexdigest()
+
+
+def head(tx: Session, meeting_id: str) -> MeetingLog:
+    return tx.get_one(MeetingLog, meeting_id)
+
+
+def tail(tx: Session, meeting_id: str, since: int, limit: int = 1000) -> list[Event]:
+    """Events after `since`, in order."""
+    after = select(Event).where(Event.meeting_id == meeting_id, Event.seq > since)
+    return list(tx.scalars(after.order_by(Event.seq).limit(limit)))
+
+
+def logged(event: Event) -> Logged:
+    return Logged(seq=event.seq, at=event.at, event=event_adapter.validate_python(event.body))
+
+
+def broken_at(tx: Session, meeting_id: str) -> int | None:
+    """The first `seq` at which the log does not hold (gap, change, swap), or None."""
+    expected, previous = 1, ""
+    for event in tx.scalars(select(Event).where(Event.meeting_id == meeting_id).order_by(Event.seq)):
+        whole = chain(previous, event.seq, event.at, event.actor, event.level, event.body)
+        if event.seq != expected or event.previous != previous or event.hash != whole:
+            return expected
+        expected, previous = expected + 1, event.hash
+    known = tx.get(MeetingLog, meeting_id)
+    return expected if known and (known.seq, known.hash) != (expected - 1, previous) else None

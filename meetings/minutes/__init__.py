@@ -1,0 +1,1 @@
+"""Minutes: drafted from the log, corrected, frozen, signed, checked."""

@@ -1,0 +1,1 @@
+"""What a delegate writes on a paper: ink, highlights, remarks; private unless shared."""

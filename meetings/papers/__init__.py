@@ -1,0 +1,1 @@
+"""Papers of an agenda item: upload, version, publish, withdraw, who has read."""

@@ -1,0 +1,1 @@
+"""The speaking list and its clock."""

@@ -1,0 +1,1 @@
+"""Polls, ballots, turnout, outcome: the room that the others copy."""

@@ -1,0 +1,231 @@
+"""Prepare, open, cast, close, declare.
+
+The promise: a ballot is acknowledged after its commit; a retry gets the same receipt, byte for byte; what was
+acknowledged before the close is in the tally, and nothing else is.
+"""
+
+import hmac
+from datetime import datetime, timedelta
+from functools import partial
+from hashlib import sha256
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from meetings.agenda import actions as agenda
+from meetings.agenda.door import Seat
+from meetings.agenda.models import Meeting, agenda_view
+from meetings.agenda.problems import NoQuorum
+from meetings.agenda.rules import Stage, need_stage
+from meetings.attendance.models import present_of, quorum_of
+from meetings.attendance.problems import NotPresent
+from meetings.bodies.models import voters_of
+from meetings.bodies.rules import Share, needed
+from meetings.live import events, log
+from meetings.live.log import Level
+from meetings.voting import rules
+from meetings.voting.models import (
+    Ballot,
+    Poll,
+    PollVoter,
+    choices_of,
+    counted_of,
+    electorate_of,
+    next_place,
+    open_poll_of,
+)
+from meetings.voting.problems import AlreadyVoted, AnotherPollOpen, KeyReused, NotEligible, WeakDatabase
+from meetings.voting.rules import Choice, PollStage
+from shared import audit, clock, jobs
+from shared.audit import canonical
+from shared.db import Database, after_commit, lock
+from shared.ids import fingerprint, new_id, new_token, short_code
+from shared.problems import NotFound
+from shared.words import nfc
+
+LATEST = timedelta(hours=2)  # the longest a poll may be kept open by extensions
+
+
+def prepare_poll(
+    tx: Session, now: datetime, seat: Seat, *, item_id: str, title: str, majority: Share | None, duration: int | None
+) -> str:
+    """Write a poll down under an item; `majority` None means the body's ordinary one; `duration` in seconds. Its id."""
+    meeting = agenda.get_meeting(tx, seat.meeting_id)
+    need_stage(Stage(meeting.stage), Stage.DRAFT, Stage.PUBLISHED, Stage.OPEN, Stage.ADJOURNED)
+    item = agenda.get_item(tx, meeting.id, item_id)
+    share, total, place = majority or Share(meeting.body.majority), len(voters_of(tx, meeting.body_id)), next_place(tx, item.id)
+    poll = Poll(
+        id=new_id(),
+        meeting_id=meeting.id,
+        item_id=item.id,
+        place=place,
+        number=f"{agenda_view(tx, meeting.id)[item.id].number}.{place}",
+        title=nfc(title),
+        majority=share,
+        chair_breaks_tie=meeting.body.chair_breaks_tie,
+        duration=duration,
+        stage=PollStage.PREPARED,
+        secret=new_token(),
+        electorate=total,
+        needed=needed(share, total),
+        tie_decided_by_chair=False,
+    )
+    tx.add(poll)
+    tx.flush()
+    event = events.PollPrepared(poll=poll.view(Level.GUEST))
+    log.append(tx, now, meeting.id, event, actor=seat.actor, level=meeting.seen_from)
+    return poll.id
+
+
+def open_poll(tx: Session, now: datetime, seat: Seat, poll_id: str) -> None:
+    """Freeze the electorate and the rule, and let ballots in; refused without quorum."""
+    meeting = agenda.get_meeting(tx, seat.meeting_id)
+    poll = _locked(tx, meeting.id, poll_id)
+    rules.need_prepared(PollStage(poll.stage))
+    need_stage(Stage(meeting.stage), Stage.OPEN)
+    if open_poll_of(tx, meeting.id):
+        raise AnotherPollOpen()
+    _need_durable_database(tx)
+    quorum = quorum_of(tx, meeting)
+    if not quorum.reached:
+        raise NoQuorum(needed=quorum.needed, total=quorum.total, present=quorum.present)
+    tx.add_all(PollVoter(poll_id=poll.id, member_id=voter.id) for voter in voters_of(tx, meeting.body_id))
+    poll.stage, poll.opened_at, poll.chair_id = PollStage.OPEN, now, meeting.chair_id
+    poll.electorate, poll.needed = quorum.total, needed(Share(poll.majority), quorum.total)
+    poll.quorum_needed, poll.quorum_present = quorum.needed, quorum.present
+    if poll.duration:
+        _close_later(tx, poll, now + timedelta(seconds=poll.duration))
+    _log(tx, now, seat.actor, poll, events.PollOpened(poll=poll.view(Level.GUEST)))
+    audit.record(tx, now, "poll.opened", actor=seat.actor, object=poll.id, needed=poll.needed, electorate=poll.electorate)
+
+
+def cast_ballot(tx: Session, now: datetime, seat: Seat, poll_id: str, choice: Choice, key: str, replaces: str | None) -> Ballot:
+    """Put a ballot in. The answer is a receipt only because the caller commits before it speaks.
+
+    `key` is the client's idempotency key: the same key and choice again give the stored ballot, even after the close.
+    `replaces` is the receipt of the ballot that this one changes; without it a second ballot is refused.
+    """
+    lock(tx, f"poll:{poll_id}", shared=True)  # voters do not block each other; the close waits for all of them
+    lock(tx, f"ballot:{poll_id}:{seat.member_id}")  # one person's devices do
+    poll = _find(tx, seat.meeting_id, poll_id)
+    if known := tx.get(Ballot, (poll.id, key)):
+        if known.member_id != seat.member_id or known.choice != choice:
+            raise KeyReused()
+        return known
+    rules.need_open(PollStage(poll.stage), poll.closes_at, now)
+    if seat.member_id not in electorate_of(tx, poll.id):
+        raise NotEligible()
+    if seat.member_id not in present_of(tx, poll.meeting_id):
+        raise NotPresent()
+    mine = select(Ballot).where(Ballot.poll_id == poll.id, Ballot.member_id == seat.member_id)
+    last = tx.scalars(mine.order_by(Ballot.turn.desc()).limit(1)).first()
+    if last and last.receipt != replaces:
+        raise AlreadyVoted(code=last.code)
+    sealed = _seal(poll, seat.member_id, choice, key)
+    ballot = Ballot(
+        poll_id=poll.id,
+        key=key,
+        member_id=seat.member_id,
+        turn=last.turn + 1 if last else 1,
+        choice=choice,
+        cast_at=now,
+        receipt=sealed.hex(),
+        code=short_code(sealed),
+    )
+    tx.add(ballot)
+    tx.flush()
+    if bus := tx.info.get("bus"):
+        after_commit(tx, partial(bus.publish, poll.meeting_id))
+    return ballot
+
+
+def extend_poll(tx: Session, now: datetime, seat: Seat, poll_id: str, seconds: int) -> None:
+    """Give more time to a poll that has a clock."""
+    poll = _locked(tx, seat.meeting_id, poll_id)
+    rules.need_open(PollStage(poll.stage), poll.closes_at, now)
+    if poll.closes_at and poll.opened_at:
+        _close_later(tx, poll, min(poll.closes_at + timedelta(seconds=seconds), poll.opened_at + LATEST))
+        _log(tx, now, seat.actor, poll, events.PollExtended(poll=poll.view(Level.GUEST)))
+
+
+def close_poll(tx: Session, now: datetime, seat: Seat, poll_id: str) -> None:
+    """End the vote and count it. Nothing can be put in or changed after this transaction."""
+    poll = _locked(tx, seat.meeting_id, poll_id)
+    if poll.stage != PollStage.OPEN:
+        rules.need_open(PollStage(poll.stage), None, now)
+    _close(tx, now, poll, seat.actor)
+
+
+def close_when_due(db: Database, body: dict[str, str]) -> None:
+    """The job that closes a poll at its hour; an extension has a job of its own, so an early one does nothing."""
+    now = clock.now()
+    with db.write() as tx:
+        poll = _locked(tx, body["meeting_id"], body["poll_id"])
+        if poll.stage == PollStage.OPEN and poll.closes_at and now >= poll.closes_at:
+            _close(tx, now, poll, "clock")
+
+
+def declare_outcome(tx: Session, now: datetime, seat: Seat, poll_id: str) -> None:
+    """Tell the counted result to all."""
+    poll = _locked(tx, seat.meeting_id, poll_id)
+    rules.need_closed(PollStage(poll.stage))
+    poll.stage = PollStage.DECLARED
+    _log(tx, now, seat.actor, poll, events.OutcomeDeclared(poll=poll.view(Level.GUEST)))
+    audit.record(tx, now, "outcome.declared", actor=seat.actor, object=poll.id, outcome=poll.outcome)
+
+
+def _close(tx: Session, now: datetime, poll: Poll, actor: str) -> None:
+    meeting = tx.get_one(Meeting, poll.meeting_id)
+    choices = choices_of(tx, poll.id)
+    tally = rules.count(electorate_of(tx, poll.id), choices, present_of(tx, meeting.id))
+    chair = choices.get(poll.chair_id) if poll.chair_id else None
+    decision = rules.decide(tally, Share(poll.majority), chair_breaks_tie=poll.chair_breaks_tie, chair=chair)
+    poll.stage, poll.closed_at = PollStage.CLOSED, now
+    for bucket in ("in_favour", "against", "abstaining", "not_voted", "absent"):
+        setattr(poll, bucket, getattr(tally, bucket))
+    poll.outcome, poll.tie_decided_by_chair = decision.outcome, decision.tie_decided_by_chair
+    poll.check_code = fingerprint(_result_hash(tx, poll))
+    tx.flush()
+    _log(tx, now, actor, poll, events.PollClosed(poll=poll.view(Level.GUEST)))
+    log.append(tx, now, meeting.id, events.PollCounted(poll=poll.view(Level.DESK)), actor=actor, level=Level.DESK)
+    audit.record(tx, now, "poll.closed", actor=actor, object=poll.id, outcome=poll.outcome, check_code=poll.check_code)
+
+
+def _result_hash(tx: Session, poll: Poll) -> str:
+    """SHA-256 over the receipts that count, sorted: what the check code on every screen is taken from."""
+    receipts = sorted(ballot.receipt for ballot in counted_of(tx, poll.id).values())
+    return sha256(canonical([poll.id, poll.electorate, poll.needed, receipts])).hexdigest()
+
+
+def _seal(poll: Poll, member_id: str, choice: Choice, key: str) -> bytes:
+    body = canonical([poll.id, member_id, choice, key])
+    return hmac.new(poll.secret.encode(), body, sha256).digest()
+
+
+def _find(tx: Session, meeting_id: str, poll_id: str) -> Poll:
+    poll = tx.get(Poll, poll_id, populate_existing=True)
+    if poll is None or poll.meeting_id != meeting_id:
+        raise NotFound()
+    return poll
+
+
+def _locked(tx: Session, meeting_id: str, poll_id: str) -> Poll:
+    """The poll, with every ballot under way finished and later ones held off until this transaction ends."""
+    lock(tx, f"poll:{poll_id}")
+    return _find(tx, meeting_id, poll_id)
+
+
+def _log(tx: Session, now: datetime, actor: str, poll: Poll, event: events.AnyEvent) -> None:
+    tx.flush()
+    log.append(tx, now, poll.meeting_id, event, actor=actor)
+
+
+def _close_later(tx: Session, poll: Poll, at: datetime) -> None:
+    poll.closes_at = at
+    jobs.enqueue(tx, "poll.close", {"meeting_id": poll.meeting_id, "poll_id": poll.id}, at)
+
+
+def _need_durable_database(tx: Session) -> None:
+    db: Database | None = tx.info.get("db")
+    if db and (weak := db.weak_settings()):
+        raise WeakDatabase(settings=", ".join(weak))

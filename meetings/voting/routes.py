@@ -1,0 +1,103 @@
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Header
+from pydantic import Field
+
+from meetings.agenda.door import Conducting, Delegated, Preparing, Voting
+from meetings.agenda.routes import Created, Title, Wire
+from meetings.bodies.rules import Share
+from meetings.live.views import View
+from meetings.voting import actions
+from meetings.voting.models import counted_of, polls_of
+from meetings.voting.rules import Choice, PollStage
+from shared.clock import Now
+from shared.db import Read, Tx
+from shared.problems import NotFound
+
+router = APIRouter(prefix="/api/meetings/{meeting_id}/polls")
+IdempotencyKey = Annotated[str, Header(alias="Idempotency-Key", min_length=16, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
+
+
+class NewPoll(Wire):
+    item_id: Annotated[str, Field(max_length=64)]
+    title: Title
+    majority: Share | None = None
+    duration: Annotated[int, Field(ge=10, le=3600)] | None = None
+
+
+class Cast(Wire):
+    choice: Choice
+    replaces: Annotated[str, Field(max_length=64)] | None = None
+
+
+class Extension(Wire):
+    seconds: Annotated[int, Field(ge=10, le=600)]
+
+
+class Receipt(View):
+    """Proof that the ballot is in. The same for every retry, to the byte."""
+
+    poll_id: str
+    member_id: str
+    turn: int
+    choice: Choice
+    cast_at: datetime
+    receipt: str
+    code: str
+
+
+class CountedBallot(View):
+    """A line of the table of a declared named vote."""
+
+    member_id: str
+    choice: Choice
+    code: str
+
+
+@router.post("", status_code=201)
+def prepare_poll(tx: Tx, now: Now, seat: Preparing, plan: NewPoll) -> Created:
+    return Created(id=actions.prepare_poll(tx, now, seat, **plan.model_dump()))
+
+
+@router.post("/{poll_id}/open", status_code=204)
+def open_poll(tx: Tx, now: Now, seat: Conducting, poll_id: str) -> None:
+    actions.open_poll(tx, now, seat, poll_id)
+
+
+@router.post("/{poll_id}/ballots")
+def cast_ballot(tx: Tx, now: Now, seat: Voting, poll_id: str, key: IdempotencyKey, cast: Cast) -> Receipt:
+    return Receipt.model_validate(actions.cast_ballot(tx, now, seat, poll_id, cast.choice, key, cast.replaces))
+
+
+@router.get("/{poll_id}/ballots/mine")
+def my_ballot(tx: Read, seat: Voting, poll_id: str) -> Receipt:
+    """The caller's ballot that counts; NotFound where there is none."""
+    mine = counted_of(tx, poll_id).get(seat.member_id)
+    if mine is None or poll_id not in {poll.id for poll in polls_of(tx, seat.meeting_id)}:
+        raise NotFound()
+    return Receipt.model_validate(mine)
+
+
+@router.post("/{poll_id}/extend", status_code=204)
+def extend_poll(tx: Tx, now: Now, seat: Conducting, poll_id: str, extension: Extension) -> None:
+    actions.extend_poll(tx, now, seat, poll_id, extension.seconds)
+
+
+@router.post("/{poll_id}/close", status_code=204)
+def close_poll(tx: Tx, now: Now, seat: Conducting, poll_id: str) -> None:
+    actions.close_poll(tx, now, seat, poll_id)
+
+
+@router.post("/{poll_id}/declare", status_code=204)
+def declare_outcome(tx: Tx, now: Now, seat: Conducting, poll_id: str) -> None:
+    actions.declare_outcome(tx, now, seat, poll_id)
+
+
+@router.get("/{poll_id}/ballots")
+def counted_ballots(tx: Read, seat: Delegated, poll_id: str) -> list[CountedBallot]:
+    """Who voted how in a named vote, once its outcome is declared."""
+    if not any(poll.id == poll_id and poll.stage == PollStage.DECLARED for poll in polls_of(tx, seat.meeting_id)):
+        raise NotFound()
+    ballots = counted_of(tx, poll_id).values()
+    return [CountedBallot.model_validate(ballot) for ballot in sorted(ballots, key=lambda ballot: ballot.code)]
