@@ -5,8 +5,9 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from meetings.agenda.rules import Node, Stage, numbers
 from meetings.bodies.models import Body
+from meetings.bodies.models import views as member_views
 from meetings.live.log import Level
-from meetings.live.views import ItemView, Lead, MeetingView
+from meetings.live.views import ItemView, Lead, MeetingView, MemberView
 from shared.db import Base
 
 
@@ -85,3 +86,7 @@ def agenda_view(tx: Session, meeting_id: str, _level: Level = Level.DESK) -> dic
         )
         for item in items
     }
+
+
+def members_view(tx: Session, meeting_id: str, _level: Level) -> dict[str, MemberView]:
+    return member_views(tx, tx.get_one(Meeting, meeting_id).body_id)

@@ -2,7 +2,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 from sqlalchemy import select
 
 from meetings.access.door import SignedIn
@@ -16,16 +16,13 @@ from meetings.live.log import Level
 from meetings.live.snapshot import Snapshot
 from meetings.live.socket import issue_ticket
 from meetings.live.views import MeetingView, View
+from meetings.live.wire import Wire
 from shared.clock import Now
 from shared.db import Read, Tx
 from shared.problems import Forbidden, NotFound
 
 router = APIRouter(prefix="/api/meetings")
 Title = Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S")]
-
-
-class Wire(BaseModel):
-    model_config = ConfigDict(extra="forbid")
 
 
 class MeetingPlan(Wire):

@@ -1,15 +1,19 @@
 from datetime import datetime
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from meetings.agenda import actions as agenda
 from meetings.agenda.door import Seat
-from meetings.agenda.models import Meeting
+from meetings.agenda.models import Meeting, members_view
 from meetings.agenda.rules import Stage
 from meetings.attendance.models import Attendance, DoorCode, quorum_of, quorum_view
 from meetings.attendance.problems import CheckInClosed, WrongDoorCode
+from meetings.bodies import actions as bodies
 from meetings.bodies.models import Member
+from meetings.bodies.sheet import Row, RowError
 from meetings.live import events, log
+from meetings.live.log import Level
 from meetings.live.views import AttendanceView
 from shared import audit
 from shared.ids import new_id, same
@@ -69,3 +73,14 @@ def _set(tx: Session, now: datetime, meeting: Meeting, member_id: str, state: st
     row = tx.merge(Attendance(meeting_id=meeting.id, member_id=member_id, state=state, how=how, at=now))
     tx.flush()
     return AttendanceView.model_validate(row)
+
+
+def import_members(
+    tx: Session, now: datetime, body_id: str, rows: list[Row], errors: list[RowError], actor: str
+) -> tuple[int, int]:
+    """Import into the body, and tell its meetings that are not yet over; (added, changed)."""
+    done = bodies.import_members(tx, now, body_id, rows, errors, actor)
+    for meeting in tx.scalars(select(Meeting).where(Meeting.body_id == body_id, Meeting.stage != Stage.CLOSED)):
+        event = events.MembersChanged(members=members_view(tx, meeting.id, Level.DESK), quorum=quorum_view(tx, meeting.id))
+        log.append(tx, now, meeting.id, event, actor=actor, level=meeting.seen_from)
+    return done

@@ -1,16 +1,26 @@
 from typing import Annotated, Literal
 
 import segno
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Request, Response, UploadFile
 from pydantic import Field
 
+from docs_store import sandbox
 from meetings.agenda.door import Conducting, Delegated, Preparing
-from meetings.agenda.routes import Wire
 from meetings.attendance import actions
+from meetings.bodies import sheet
+from meetings.bodies.routes import Managing
+from meetings.live.views import View
+from meetings.live.wire import Wire
 from shared.clock import Now
 from shared.db import Tx
 
 router = APIRouter(prefix="/api/meetings/{meeting_id}")
+members_router = APIRouter(prefix="/api/bodies/{body_id}")
+
+
+class ImportDone(View):
+    added: int
+    changed: int
 
 
 class CheckIn(Wire):
@@ -43,3 +53,11 @@ def door_qr(request: Request, tx: Tx, seat: Preparing) -> Response:
     address = f"{request.app.state.settings.public_url}/check-in/{seat.meeting_id}#{actions.door_code(tx, seat)}"
     svg = segno.make(address, error="m").svg_inline(scale=8, border=4, dark="#1C1A16", light="#FFFFFF")
     return Response(svg, media_type="image/svg+xml")
+
+
+@members_router.post("/members/import")
+def import_members(tx: Tx, now: Now, caller: Managing, body_id: str, file: UploadFile) -> ImportDone:
+    """All rows or none. It stands here because it changes the quorum of the body's meetings."""
+    rows, errors = sheet.read_rows(sandbox.read_table(file.file.read()))
+    added, changed = actions.import_members(tx, now, body_id, rows, errors, caller.subject)
+    return ImportDone(added=added, changed=changed)

@@ -13,6 +13,8 @@ class RowsInvalid(Problem):
     code = "rows-invalid"
 
 
-class NotATable(Problem):
+class HeadingsMissing(Problem):
+    """`columns` names the headings that the table must have."""
+
     status = 422
-    code = "not-a-table"
+    code = "headings-missing"

@@ -2,17 +2,16 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from meetings.live.events import Logged
 from meetings.live.snapshot import Snapshot
 from meetings.live.views import View
+from meetings.live.wire import Wire
 
 
-class Hello(BaseModel):
+class Hello(Wire):
     """Where the client stands: nothing yet (nulls), or the epoch and `seq` that it has applied."""
-
-    model_config = ConfigDict(extra="forbid")
 
     type: Literal["hello"]
     epoch: str | None = Field(None, max_length=64)

@@ -4,7 +4,8 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from meetings.agenda.door import Conducting, Delegated
-from meetings.agenda.routes import Created, Wire
+from meetings.agenda.routes import Created
+from meetings.live.wire import Wire
 from meetings.speaking import actions
 from shared.clock import Now
 from shared.db import Tx

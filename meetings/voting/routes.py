@@ -5,9 +5,10 @@ from fastapi import APIRouter, Header
 from pydantic import Field
 
 from meetings.agenda.door import Conducting, Delegated, Preparing, Voting
-from meetings.agenda.routes import Created, Title, Wire
+from meetings.agenda.routes import Created, Title
 from meetings.bodies.rules import Share
 from meetings.live.views import View
+from meetings.live.wire import Wire
 from meetings.voting import actions
 from meetings.voting.models import counted_of, polls_of
 from meetings.voting.rules import Choice, PollStage

@@ -1,0 +1,88 @@
+"""The wiring list of the meetings service: every router, every part of the snapshot, every job. Nothing else."""
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from meetings.access import routes as access
+from meetings.agenda import models as agenda_models
+from meetings.agenda import routes as agenda
+from meetings.attendance import models as attendance_models
+from meetings.attendance import routes as attendance
+from meetings.bodies import routes as bodies
+from meetings.live import frames, hub, snapshot, socket
+from meetings.pages import routes as pages
+from meetings.settings import MeetingsSettings
+from meetings.speaking import models as speaking_models
+from meetings.speaking import routes as speaking
+from meetings.voting import actions as voting_actions
+from meetings.voting import models as voting_models
+from meetings.voting import routes as voting
+from shared.app import Service, create_app
+from shared.tokens import IssuerKeys
+
+snapshot.parts |= {
+    "meeting": agenda_models.meeting_view,
+    "members": agenda_models.members_view,
+    "agenda": agenda_models.agenda_view,
+    "attendance": attendance_models.attendance_view,
+    "quorum": attendance_models.quorum_view,
+    "speaking": speaking_models.speaking_view,
+    "polls": voting_models.polls_view,
+}
+
+ROUTERS = [
+    access.router,
+    bodies.router,
+    agenda.router,
+    attendance.router,
+    attendance.members_router,
+    speaking.router,
+    voting.router,
+    socket.router,
+    pages.router,
+]
+LOCALES = ("shared", "docs_store", "meetings")
+
+
+def build(settings: MeetingsSettings) -> FastAPI:
+    """The ASGI application of the meetings service."""
+    service = Service(
+        name="meetings",
+        routers=ROUTERS,
+        locales=LOCALES,
+        jobs={"poll.close": voting_actions.close_when_due},
+        csp=_csp(settings),
+        background=[_listen],
+    )
+    app = create_app(service, settings)
+    app.state.issuer_keys = IssuerKeys(settings.issuer)
+    app.state.hub = hub.Hub(app.state.db, voting_models.turnout)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+async def _listen(app: FastAPI) -> None:
+    try:
+        await app.state.bus.listen(app.state.hub.heard)
+    finally:
+        app.state.hub.close()
+
+
+def _csp(settings: MeetingsSettings) -> str:
+    live = settings.public_url.replace("http", "ws", 1)
+    return (
+        f"default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; img-src 'self' blob: data:; "
+        f"connect-src 'self' {live} {settings.issuer}; object-src 'none'; form-action 'self'"
+    )
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """The routes, and the socket's frames beside them, so that the web app gets both as types."""
+    if not app.openapi_schema:
+        schema = FastAPI.openapi(app)
+        for frame in (*frames.Frame.__args__, frames.Hello):
+            part = frame.model_json_schema(ref_template="#/components/schemas/{model}", mode="serialization")
+            schema["components"]["schemas"] |= part.pop("$defs", {}) | {frame.__name__: part}
+        app.openapi_schema = schema
+    return app.openapi_schema

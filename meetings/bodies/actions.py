@@ -1,0 +1,72 @@
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from meetings.bodies.models import Body, Member
+from meetings.bodies.problems import RowsInvalid, UsernameTaken
+from meetings.bodies.rules import LAWS, Kind, Role
+from meetings.bodies.sheet import Row, RowError
+from shared import audit
+from shared.ids import new_id
+from shared.problems import NotFound
+from shared.words import nfc
+
+
+def create_body(tx: Session, now: datetime, *, name: str, kind: Kind, actor: str) -> Body:
+    """A council or committee, with the rules that the law gives its kind."""
+    law = LAWS[kind]
+    body = Body(
+        id=new_id(), name=nfc(name), kind=kind, quorum=law.quorum, majority=law.majority, chair_breaks_tie=law.chair_breaks_tie
+    )
+    tx.add(body)
+    tx.flush()
+    audit.record(tx, now, "body.created", actor=actor, object=body.id)
+    return body
+
+
+def add_member(tx: Session, body_id: str, *, username: str, full_name: str, role: Role, votes: bool, **details: Any) -> Member:
+    """`details`: honorific, email, post, group, seat."""
+    if _by_username(tx, body_id, username):
+        raise UsernameTaken(username=username)
+    text = {name: nfc(details.get(name, "")) for name in ("honorific", "email", "post", "group", "seat")}
+    member = Member(
+        id=new_id(), body_id=body_id, username=username, full_name=nfc(full_name), role=role, votes=votes, active=True, **text
+    )
+    tx.add(member)
+    tx.flush()
+    return member
+
+
+def import_members(
+    tx: Session, now: datetime, body_id: str, rows: list[Row], errors: list[RowError], actor: str
+) -> tuple[int, int]:
+    """Add new members and bring known ones (by user name) up to date; (added, changed). All rows or none."""
+    if tx.get(Body, body_id) is None:
+        raise NotFound()
+    if errors:
+        raise RowsInvalid(errors=[error.__dict__ for error in errors])
+    added = 0
+    for row in rows:
+        known = _by_username(tx, body_id, row.username)
+        if known is None:
+            add_member(tx, body_id, **row.__dict__)
+            added += 1
+        else:
+            for name, value in row.__dict__.items():
+                setattr(known, name, value)
+            known.active = True
+    tx.flush()
+    audit.record(tx, now, "members.imported", actor=actor, object=body_id, added=added, changed=len(rows) - added)
+    return added, len(rows) - added
+
+
+def bind_subject(tx: Session, member_id: str, subject: str) -> None:
+    """The first sign-in ties the seat to the issuer's lasting id of the person."""
+    member = tx.get_one(Member, member_id)
+    member.subject = member.subject or subject
+
+
+def _by_username(tx: Session, body_id: str, username: str) -> Member | None:
+    return tx.scalars(select(Member).where(Member.body_id == body_id, Member.username == username)).first()

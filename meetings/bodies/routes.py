@@ -1,0 +1,126 @@
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response, UploadFile
+from pydantic import Field
+from sqlalchemy import select
+
+from docs_store import sandbox
+from meetings.access.door import Administering, SignedIn
+from meetings.access.models import Administrator
+from meetings.bodies import actions, sheet
+from meetings.bodies.models import Body, Member, members_of, views
+from meetings.bodies.rules import Kind, Role, Share
+from meetings.live.views import MemberView, View
+from meetings.live.wire import Wire
+from shared.caller import Caller
+from shared.clock import Now
+from shared.db import Read, Tx
+from shared.problems import Forbidden, NotFound
+
+router = APIRouter(prefix="/api/bodies")
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+def _managing(request: Request, caller: SignedIn, body_id: str) -> Caller:
+    """An administrator, or the body's own secretary."""
+    with request.app.state.db.read() as tx:
+        mine = select(Member).where(Member.body_id == body_id, Member.username == caller.username, Member.active)
+        member = tx.scalars(mine).first()
+        if tx.get(Body, body_id) is None or not (member or tx.get(Administrator, caller.username)):
+            raise NotFound()
+        if member and member.role != Role.SECRETARY and not tx.get(Administrator, caller.username):
+            raise Forbidden()
+    return caller
+
+
+Managing = Annotated[Caller, Depends(_managing)]
+
+
+class NewBody(Wire):
+    name: Annotated[str, Field(min_length=1, max_length=300, pattern=r"\S")]
+    kind: Kind
+
+
+class BodyView(View):
+    id: str
+    name: str
+    kind: Kind
+    quorum: Share
+    majority: Share
+    chair_breaks_tie: bool
+    my_role: Role | None
+
+
+class RowView(View):
+    honorific: str
+    full_name: str
+    username: str
+    email: str
+    post: str
+    group: str
+    seat: str
+    role: Role
+    votes: bool
+
+
+class RowErrorView(View):
+    row: int
+    column: str
+    rule: str
+
+
+class ImportPreview(View):
+    """What the file would do; nothing is stored yet."""
+
+    rows: list[RowView]
+    errors: list[RowErrorView]
+    new: int
+    known: int
+
+
+@router.get("")
+def list_bodies(tx: Read, caller: SignedIn) -> list[BodyView]:
+    """The caller's bodies; an administrator sees all."""
+    mine = {
+        member.body_id: Role(member.role)
+        for member in tx.scalars(select(Member).where(Member.username == caller.username, Member.active))
+    }
+    every = tx.get(Administrator, caller.username) is not None
+    found = [body for body in tx.scalars(select(Body).order_by(Body.name)) if every or body.id in mine]
+    return [
+        BodyView.model_validate(
+            {**{name: getattr(body, name, None) for name in BodyView.model_fields}, "my_role": mine.get(body.id)}
+        )
+        for body in found
+    ]
+
+
+@router.post("", status_code=201)
+def create_body(tx: Tx, now: Now, caller: Administering, body: NewBody) -> BodyView:
+    made = actions.create_body(tx, now, name=body.name, kind=body.kind, actor=caller.subject)
+    return BodyView.model_validate({**{name: getattr(made, name, None) for name in BodyView.model_fields}, "my_role": None})
+
+
+@router.get("/{body_id}/members")
+def list_members(tx: Read, _caller: Managing, body_id: str) -> list[MemberView]:
+    return list(views(tx, body_id).values())
+
+
+@router.get("/{body_id}/members.xlsx")
+def member_form(_caller: Managing) -> Response:
+    """The empty form for the import."""
+    headers = {"Content-Disposition": 'attachment; filename="thanh-vien.xlsx"'}
+    return Response(sheet.empty_form(), media_type=XLSX, headers=headers)
+
+
+@router.post("/{body_id}/members/preview")
+def preview_import(tx: Read, _caller: Managing, body_id: str, file: UploadFile) -> ImportPreview:
+    rows, errors = sheet.read_rows(sandbox.read_table(file.file.read()))
+    known = {member.username for member in members_of(tx, body_id)}
+    old = sum(row.username in known for row in rows)
+    return ImportPreview(
+        rows=[RowView.model_validate(row) for row in rows],
+        errors=[RowErrorView.model_validate(error) for error in errors],
+        new=len(rows) - old,
+        known=old,
+    )

@@ -1,0 +1,33 @@
+"""The built web app: its files, and its one page for every address that a person may open."""
+
+import re
+from pathlib import Path
+
+from fastapi import APIRouter
+from fastapi.responses import FileResponse
+
+from shared.problems import NotFound
+
+router = APIRouter(include_in_schema=False)
+STATIC = Path(__file__).parent.parent / "static"
+HASHED = re.compile(r"-[\w-]{8}\.\w+$")  # the build puts a hash of the content into the name
+
+
+@router.get("/")
+@router.get("/m/{path:path}")
+@router.get("/wall")
+@router.get("/wall/{meeting_id}")
+@router.get("/check-in/{meeting_id}")
+@router.get("/signed-in")
+@router.get("/signed-out")
+def web_app() -> FileResponse:
+    return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
+
+
+@router.get("/assets/{path:path}")
+def asset(path: str) -> FileResponse:
+    file = (STATIC / "assets" / path).resolve()
+    if not file.is_relative_to(STATIC / "assets") or not file.is_file():
+        raise NotFound()
+    kept = "public, max-age=31536000, immutable" if HASHED.search(file.name) else "no-cache"
+    return FileResponse(file, headers={"Cache-Control": kept})
