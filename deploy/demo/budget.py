@@ -23,7 +23,7 @@ _WORKS: tuple[tuple[int, str, int, int], ...] = (
     (0, "Xây mới 08 phòng học Trường Tiểu học {c}", 3200, 6400),
     (0, "Nâng cấp khối phòng bộ môn Trường THCS {c}", 1800, 4200),
     (0, "Nhà ăn, nhà nghỉ bán trú Trường Mầm non {c}", 1200, 2800),
-    (0, "Sửa chữa, cải tạo Trường Mầm non {c}, phân hiệu {p}", 600, 1500),
+    (0, "Sửa chữa Trường Mầm non {c}, điểm {p}", 600, 1500),
     (1, "Bê tông hóa đường giao thông {p}", 900, 3200),
     (1, "Nâng cấp tuyến đường trung tâm đi {p}", 2400, 7800),
     (1, "Cầu dân sinh {p}", 1600, 4600),
@@ -37,7 +37,18 @@ _WORKS: tuple[tuple[int, str, int, int], ...] = (
     (5, "Thiết bị điểm cầu họp trực tuyến {c}", 250, 600),
     (5, "Hệ thống truyền thanh thông minh {c}", 300, 850),
 )
-_PLACES = ("Đoàn Kết", "Thống Nhất", "Quyết Tiến", "Tân Sơn", "Hợp Thành", "Suối Mơ", "Đồi Chè", "Bằng Lăng", "Liên Kết", "Phú Xuân")
+_PLACES = (
+    "Đoàn Kết",
+    "Thống Nhất",
+    "Quyết Tiến",
+    "Tân Sơn",
+    "Hợp Thành",
+    "Suối Mơ",
+    "Đồi Chè",
+    "Bằng Lăng",
+    "Liên Kết",
+    "Phú Xuân",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ class PlannedPoll:
     question: str
     majority: Majority = "more_than_half"
     secret: bool = False
-    candidates: tuple[str, ...] = ()  # in an election; each is voted on by name
+    candidates: tuple[str, ...] = ()  # user names, in an election: each is voted on by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class PlannedMeeting:
     title: str
     body: str  # code
     place: str
-    opens_at: datetime
+    starts_at: datetime
     items: tuple[PlannedItem, ...]
 
     @property
@@ -56,6 +56,7 @@ class PlannedMeeting:
             yield from item.items
 
 
+CANDIDATES = ("nhungtth", "hoact")  # user names
 UBND, KTNS, VHXH, COUNCIL_ALL = "UBND tỉnh", "Ban Kinh tế – Ngân sách", "Ban Văn hóa – Xã hội", "Đại biểu HĐND tỉnh"
 STANDING = "Thường trực HĐND tỉnh"
 
@@ -162,9 +163,6 @@ def _agenda(day: date) -> tuple[PlannedItem, ...]:
             ("Bế mạc kỳ họp", "Chủ tịch HĐND tỉnh", 5, ()),
         ),
     )
-
-
-CANDIDATES = ("Bà Tạ Thị Hồng Nhung", "Bà Cầm Thị Hoa")
 
 
 def days_before(day: date, days: int) -> date:

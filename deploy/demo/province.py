@@ -44,7 +44,7 @@ class Person:
 class Body:
     code: str
     name: str
-    kind: Literal["council", "committee"]
+    kind: Literal["peoples_council", "peoples_committee"]
     unit: str  # code
     term: str
 
@@ -83,9 +83,9 @@ UNITS = (
 )
 
 BODIES = (
-    Body(COUNCIL, "Hội đồng nhân dân tỉnh Bình Lâm", "council", "binh-lam", "khóa XI, nhiệm kỳ 2026–2031"),
-    Body(COMMITTEE, "Ủy ban nhân dân tỉnh Bình Lâm", "committee", "binh-lam", "nhiệm kỳ 2026–2031"),
-    Body(COMMUNE_COUNCIL, "Hội đồng nhân dân xã Tân Lâm", "council", "xa-tan-lam", "khóa XI, nhiệm kỳ 2026–2031"),
+    Body(COUNCIL, "Hội đồng nhân dân tỉnh Bình Lâm", "peoples_council", "binh-lam", "khóa XI, nhiệm kỳ 2026–2031"),
+    Body(COMMITTEE, "Ủy ban nhân dân tỉnh Bình Lâm", "peoples_committee", "binh-lam", "nhiệm kỳ 2026–2031"),
+    Body(COMMUNE_COUNCIL, "Hội đồng nhân dân xã Tân Lâm", "peoples_council", "xa-tan-lam", "khóa XI, nhiệm kỳ 2026–2031"),
 )
 
 _COLUMNS = {"council": COUNCIL, "committee": COMMITTEE, "commune": COMMUNE_COUNCIL}

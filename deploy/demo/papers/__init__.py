@@ -1,21 +1,19 @@
 """The papers of the sample meeting, set by typst in the form of Decree 30/2020/NĐ-CP when they are first needed."""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
-
-import typst
+from typing import Literal
 
 from deploy.demo.meeting import VIETNAM
 from deploy.demo.papers import contents
+from docs_store.typeset import typeset
 
 Kind = Literal["agenda", "report", "proposal", "verification", "resolution", "annex"]
 TEMPLATES = Path(__file__).parent
-FONTS = TEMPLATES.parents[2] / "docs_store" / "fonts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,64 +34,51 @@ class _Plan:
     title: str
     file: str
     template: str
-    data: Callable[[datetime, int], contents.Data] = contents.plain
     version: int = 1
 
 
 _PLANS = (
-    _Plan("1", "agenda", "Chương trình kỳ họp", "Chuong trinh 29-CTr-HDND", "agenda", contents.agenda),
-    _Plan("3", "proposal", "Tờ trình 412/TTr-UBND", "To trinh 412-TTr-UBND", "proposal_budget", contents.budget_draft),
-    _Plan("3", "verification", "Báo cáo thẩm tra 87/BC-KTNS", "Bao cao 87-BC-KTNS", "verification_budget", contents.verification),
-    _Plan("3", "resolution", "Dự thảo Nghị quyết", "Du thao Nghi quyet ngan sach", "resolution_budget", contents.budget_draft),
-    _Plan("3", "resolution", "Dự thảo Nghị quyết", "Du thao Nghi quyet ngan sach", "resolution_budget", contents.budget_draft, 2),
-    _Plan("3", "annex", "Phụ lục III: bổ sung có mục tiêu", "Phu luc III", "annex_budget", contents.annex),
+    _Plan("1", "agenda", "Chương trình kỳ họp", "Chuong trinh 29-CTr-HDND", "agenda"),
+    _Plan("2", "report", "Báo cáo 398/BC-UBND", "Bao cao 398-BC-UBND", "report_economy"),
+    _Plan("2", "resolution", "Dự thảo Nghị quyết", "Du thao Nghi quyet kinh te xa hoi", "resolution_economy"),
+    _Plan("3", "proposal", "Tờ trình 412/TTr-UBND", "To trinh 412-TTr-UBND", "proposal_budget"),
+    _Plan("3", "verification", "Báo cáo thẩm tra 87/BC-KTNS", "Bao cao 87-BC-KTNS", "verification_budget"),
+    _Plan("3", "resolution", "Dự thảo Nghị quyết", "Du thao Nghi quyet ngan sach", "resolution_budget"),
+    _Plan("3", "resolution", "Dự thảo Nghị quyết", "Du thao Nghi quyet ngan sach", "resolution_budget", version=2),
+    _Plan("3", "annex", "Phụ lục III: bổ sung có mục tiêu", "Phu luc III", "annex_budget"),
+    _Plan("4", "proposal", "Tờ trình 405/TTr-UBND", "To trinh 405-TTr-UBND", "proposal_investment"),
+    _Plan("4", "resolution", "Dự thảo Nghị quyết", "Du thao Nghi quyet dau tu cong", "resolution_investment"),
+    _Plan("5", "proposal", "Tờ trình 409/TTr-UBND", "To trinh 409-TTr-UBND", "proposal_tuition"),
+    _Plan("5", "resolution", "Dự thảo Nghị quyết", "Du thao Nghi quyet hoc phi", "resolution_tuition"),
+    _Plan("6", "report", "Báo cáo 1286/BC-SXD", "Bao cao 1286-BC-SXD", "report_roads"),
+    _Plan("7", "proposal", "Tờ trình 418/TTr-UBND", "To trinh 418-TTr-UBND", "proposal_personnel"),
 )
 
 
-def make_papers(folder: Path, now: datetime, fonts: Path = FONTS) -> list[PaperFile]:
+def make_papers(folder: Path, now: datetime) -> list[PaperFile]:
     """Every paper of the meeting on the day of `now`, as PDF files below `folder`, in the order of the agenda.
 
-    What is there already is not set again. `fonts` holds the four full TTF files of Tinos; a letter that is
-    missing there is an error (`typst.TypstError`), never a letter of another font.
+    What is there already is not set again. `docs_store.typeset.TypesettingFailed` where the fonts are not in place.
     """
-    found = sorted(fonts.glob("*.ttf"))
-    if not found:
-        raise FileNotFoundError(f"no Tinos in {fonts}")
-    common = contents.common(now)
+    midnight = now.astimezone(VIETNAM).replace(hour=0, minute=0, second=0, microsecond=0)
     sources = sha256(b"".join(path.read_bytes() for path in sorted(TEMPLATES.glob("*.typ")))).hexdigest()
-    compiler: typst.Compiler | None = None
     files = []
     for plan in _PLANS:
-        data = json.dumps(common | plan.data(now, plan.version), ensure_ascii=False, sort_keys=True)
-        key = sha256(f"{typst.__version__} {sources} {plan.template} {data}".encode()).hexdigest()[:12]
+        data = contents.facts(now, plan.version)
+        if plan.kind == "annex":
+            data |= contents.annex(int(data["following"]))
+        facts = json.dumps(data, ensure_ascii=False, sort_keys=True)
+        key = sha256(f"{version('typst')} {sources} {plan.template} {facts}".encode()).hexdigest()[:12]
         name = f"{plan.file} (ban {plan.version})" if plan.version > 1 else plan.file
         path = folder / key / f"{name}.pdf"
         if not path.exists():
-            compiler = compiler or _compiler(fonts)
-            _write(path, _set(compiler, plan.template, data, now))
+            _write(path, typeset(TEMPLATES / f"{plan.template}.typ", data, now=midnight))
         files.append(PaperFile(path, plan.item_key, plan.title, plan.kind, plan.version))
     return files
 
 
-def _compiler(fonts: Path) -> Any:
-    known = typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(fonts)])
-    return typst.Compiler(root=str(TEMPLATES), font_paths=known)
-
-
-def _set(compiler: Any, template: str, data: str, now: datetime) -> bytes:
-    midnight = now.astimezone(VIETNAM).replace(hour=0, minute=0, second=0, microsecond=0)
-    pdf: bytes = compiler.compile(
-        str(TEMPLATES / f"{template}.typ"),
-        format="pdf",
-        sys_inputs={"data": data},
-        pdf_standards=["a-3a", "ua-1"],
-        timestamp=int(midnight.timestamp()),
-    )
-    return pdf
-
-
 def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".part")
-    draft.write_bytes(content)
-    draft.replace(path)
+    part = path.with_suffix(".part")
+    part.write_bytes(content)
+    part.replace(path)

@@ -2,24 +2,25 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
 from deploy.demo import budget
-from deploy.demo.meeting import VIETNAM, days_before, sample_meeting
-from deploy.demo.province import COMMITTEE, COUNCIL, PEOPLE, chair
+from deploy.demo.meeting import CANDIDATES, VIETNAM, days_before, sample_meeting
+from deploy.demo.province import BY_USERNAME, COMMITTEE, COUNCIL, PEOPLE, Person, chair
 
 Data = dict[str, Any]
 SHORT_FIELDS = ("Giáo dục", "Giao thông", "Nước", "Y tế", "Văn hóa", "Chuyển đổi số")
 DAYS_BEFORE = {"proposal": 19, "review": 9, "verification": 7, "agenda": 8, "report": 14}
 
 
-def common(now: datetime) -> Data:
-    """What every paper may name. All values are strings or dates as `2026-12-09`."""
+def facts(now: datetime, version: int) -> Data:
+    """What every paper may name: dates as `2026-12-09`, people, the agenda, draft `version` of the budget and its sums."""
     day = now.astimezone(VIETNAM).date()
     dates = {name: days_before(day, days) for name, days in DAYS_BEFORE.items()} | {"opens": day}
     return {
+        "version": version,
         "year": str(day.year),
         "following": str(day.year + 1),
         "month": f"{day.month:02}" if day.month < 3 else str(day.month),
@@ -28,6 +29,15 @@ def common(now: datetime) -> Data:
         "chair": chair(COUNCIL).name,
         "committee_chair": chair(COMMITTEE).name,
         "budget_chair": _holder("Trưởng Ban Kinh tế – Ngân sách HĐND tỉnh"),
+        "roads_director": _holder("Giám đốc Sở Xây dựng"),
+        "candidates": [
+            {"name": f"{one.honorific} {one.name}", "post": one.post} for one in (BY_USERNAME[user] for user in CANDIDATES)
+        ],
+        "items": _agenda(now),
+        "first": _draft(1),
+        "budget": _draft(version),
+        "revised": _draft(2),
+        **_totals(day.year + 1),
     }
 
 
@@ -35,35 +45,18 @@ def _holder(post: str) -> str:
     return next(person.name for person in PEOPLE if person.post == post)
 
 
-def agenda(now: datetime, version: int) -> Data:
+def _candidate(person: Person) -> Data:
+    return {"name": f"{person.honorific} {person.name}", "post": person.post}
+
+
+def _agenda(now: datetime) -> list[Data]:
     meeting = sample_meeting(now)
-    start, items = meeting.opens_at, []
+    start, items = meeting.starts_at, []
     for item in meeting.items:
         end = start + timedelta(minutes=item.minutes)
         items.append(asdict(item) | {"span": f"{start:%H:%M}–{end:%H:%M}"})
         start = end
-    return {"items": items}
-
-
-def budget_draft(now: datetime, version: int) -> Data:
-    """One draft of the budget with its sums, and the annex's sums."""
-    return {"version": version, "budget": _draft(version), **_totals(_year(now))}
-
-
-def verification(now: datetime, version: int) -> Data:
-    return {"first": _draft(1), "budget": _draft(2), **_totals(_year(now))}
-
-
-def annex(now: datetime, version: int) -> Data:
-    return _annex(_year(now))
-
-
-def plain(now: datetime, version: int) -> Data:
-    return {"version": version}
-
-
-def _year(now: datetime) -> int:
-    return now.astimezone(VIETNAM).year + 1
+    return items
 
 
 def _draft(version: int) -> Data:
@@ -73,7 +66,7 @@ def _draft(version: int) -> Data:
 
 
 def _totals(year: int) -> Data:
-    whole = _annex(year)
+    whole = annex(year)
     clusters = [{key: cluster[key] for key in ("name", "by_field", "total")} for cluster in whole["clusters"]]
     units = [unit for cluster in whole["clusters"] for unit in cluster["units"]]
     return {
@@ -87,7 +80,8 @@ def _totals(year: int) -> Data:
 
 
 @cache
-def _annex(year: int) -> Data:
+def annex(year: int) -> Data:
+    """The budget's annex for `year`, with the sums of its clusters and of the whole, in triệu đồng."""
     units = [_unit(number, one) for number, one in enumerate(budget.allotments(year), 1)]
     names = list(dict.fromkeys(unit["cluster"] for unit in units))
     clusters = [_summed(name, [unit for unit in units if unit["cluster"] == name]) for name in names]
@@ -106,7 +100,7 @@ def _annex(year: int) -> Data:
 def _unit(number: int, one: budget.Allotment) -> Data:
     return {
         "number": number,
-        "name": one.commune.title,
+        "name": one.commune.title[0].upper() + one.commune.title[1:],
         "cluster": one.commune.cluster,
         "targeted": one.targeted,
         "by_field": one.by_field,
