@@ -1,17 +1,24 @@
 """The wiring list of the meetings service: every router, every part of the snapshot, every job. Nothing else."""
 
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
 
+from docs_store.store import derive_key, open_store
 from meetings.access import routes as access
 from meetings.agenda import models as agenda_models
 from meetings.agenda import routes as agenda
 from meetings.attendance import models as attendance_models
 from meetings.attendance import routes as attendance
 from meetings.bodies import routes as bodies
+from meetings.invitations import actions as invitation_actions
+from meetings.invitations import routes as invitations
 from meetings.live import frames, hub, snapshot, socket
+from meetings.notes import routes as notes
 from meetings.pages import routes as pages
+from meetings.papers import models as paper_models
+from meetings.papers import routes as papers
 from meetings.settings import MeetingsSettings
 from meetings.speaking import models as speaking_models
 from meetings.speaking import routes as speaking
@@ -25,6 +32,7 @@ snapshot.parts |= {
     "meeting": agenda_models.meeting_view,
     "members": agenda_models.members_view,
     "agenda": agenda_models.agenda_view,
+    "papers": paper_models.papers_view,
     "attendance": attendance_models.attendance_view,
     "quorum": attendance_models.quorum_view,
     "speaking": speaking_models.speaking_view,
@@ -35,13 +43,17 @@ ROUTERS = [
     access.router,
     bodies.router,
     agenda.router,
+    invitations.router,
     attendance.router,
     attendance.members_router,
+    papers.router,
+    notes.router,
     speaking.router,
     voting.router,
     socket.router,
     pages.router,
 ]
+LARGEST_PAPER = 101 << 20  # bytes of a request; a PDF may have 100 MB
 LOCALES = ("shared", "docs_store", "meetings")
 
 
@@ -51,11 +63,20 @@ def build(settings: MeetingsSettings) -> FastAPI:
         name="meetings",
         routers=ROUTERS,
         locales=LOCALES,
-        jobs={"poll.close": voting_actions.close_when_due},
+        jobs={
+            "poll.close": voting_actions.close_when_due,
+            "invitation.send": partial(invitation_actions.send, settings),
+        },
+        large_bodies={
+            r"/api/meetings/[^/]+/items/[^/]+/papers": LARGEST_PAPER,
+            r"/api/meetings/[^/]+/papers/[^/]+/versions": LARGEST_PAPER,
+            r"/api/bodies/[^/]+/members/(preview|import)": 10 << 20,
+        },
         csp=_csp(settings),
         background=[_listen],
     )
     app = create_app(service, settings)
+    app.state.store = open_store(settings.storage_url, derive_key(settings.secret.get_secret_value(), "documents"))
     app.state.issuer_keys = IssuerKeys(settings.issuer)
     app.state.hub = hub.Hub(app.state.db, voting_models.turnout)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]

@@ -152,5 +152,7 @@ def _snapshot(request: Request) -> Iterator[Session]:
 
 # scope="function": FastAPI's default ends a `yield` dependency after the client has its answer,
 # so a ballot would be confirmed first and committed later, or not at all.
+# In a route, `Tx` stands after the caller: parameters are resolved in order, and nobody waits for a token to be
+# checked, or a file to be parsed, while holding SQLite's one write lock.
 Tx = Annotated[Session, Depends(_transaction, scope="function")]
 Read = Annotated[Session, Depends(_snapshot, scope="function")]

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from meetings.access.door import SignedIn
 from meetings.agenda.models import Meeting
 from meetings.agenda.rules import Stage
+from meetings.bodies.actions import bind_subject
 from meetings.bodies.models import Member
 from meetings.bodies.rules import Role
 from meetings.live.log import Level
@@ -27,6 +28,7 @@ class Seat:
     votes: bool
     is_chair: bool
     is_secretary: bool
+    bound: bool  # the seat knows the issuer's lasting id of the person
 
     @property
     def level(self) -> Level:
@@ -56,6 +58,7 @@ def find_seat(tx: Session, caller: Caller, meeting_id: str) -> Seat:
         votes=member.votes,
         is_chair=meeting.chair_id == member.id,
         is_secretary=meeting.secretary_id == member.id or member.role == Role.SECRETARY,
+        bound=member.subject is not None,
     )
     if meeting.stage == Stage.DRAFT and seat.level < Level.DESK:
         raise NotFound()
@@ -68,6 +71,9 @@ def _need(allowed: Callable[[Seat], bool]) -> Callable[..., Seat]:
             seat = find_seat(tx, caller, meeting_id)
         if not allowed(seat):
             raise Forbidden()
+        if not seat.bound:
+            with request.app.state.db.write() as tx:
+                bind_subject(tx, seat.member_id, caller.subject)
         return seat
 
     return dependency

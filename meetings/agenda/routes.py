@@ -84,7 +84,7 @@ class TicketAnswer(View):
 
 
 @router.get("")
-def list_meetings(tx: Read, caller: SignedIn) -> list[MeetingView]:
+def list_meetings(caller: SignedIn, tx: Read) -> list[MeetingView]:
     """The caller's meetings, newest first; drafts only for who prepares them."""
     mine = select(Member.body_id).where(Member.username == caller.username, Member.active)
     found = tx.scalars(select(Meeting).where(Meeting.body_id.in_(mine)).order_by(Meeting.starts_at.desc()).limit(200))
@@ -99,7 +99,7 @@ def list_meetings(tx: Read, caller: SignedIn) -> list[MeetingView]:
 
 
 @router.post("", status_code=201)
-def create_meeting(tx: Tx, now: Now, caller: SignedIn, plan: NewMeeting) -> Created:
+def create_meeting(caller: SignedIn, tx: Tx, now: Now, plan: NewMeeting) -> Created:
     """Open to the body's secretaries."""
     mine = select(Member).where(Member.body_id == plan.body_id, Member.username == caller.username, Member.active)
     member = tx.scalars(mine).first()
@@ -131,37 +131,37 @@ def my_seat(seat: Seated, now: Now) -> MySeat:
 
 
 @router.post("/{meeting_id}/ticket", status_code=201)
-def get_ticket(tx: Tx, now: Now, seat: Seated) -> TicketAnswer:
+def get_ticket(seat: Seated, tx: Tx, now: Now) -> TicketAnswer:
     """One entry to the live socket, within a minute."""
     member_id = seat.member_id if seat.level >= Level.DELEGATE else None
     return TicketAnswer(ticket=issue_ticket(tx, now, seat.meeting_id, seat.caller.sid, member_id, seat.level))
 
 
 @router.patch("/{meeting_id}", status_code=204)
-def change_meeting(tx: Tx, now: Now, seat: Preparing, change: MeetingChange) -> None:
+def change_meeting(seat: Preparing, tx: Tx, now: Now, change: MeetingChange) -> None:
     actions.change_meeting(tx, now, seat, **change.model_dump(exclude_none=True))
 
 
 @router.post("/{meeting_id}/items", status_code=201)
-def add_item(tx: Tx, now: Now, seat: Preparing, plan: NewItem) -> Created:
+def add_item(seat: Preparing, tx: Tx, now: Now, plan: NewItem) -> Created:
     return Created(id=actions.add_item(tx, now, seat, **plan.model_dump()))
 
 
 @router.put("/{meeting_id}/items/{item_id}", status_code=204)
-def change_item(tx: Tx, now: Now, seat: Preparing, item_id: str, plan: ItemPlan) -> None:
+def change_item(seat: Preparing, tx: Tx, now: Now, item_id: str, plan: ItemPlan) -> None:
     actions.change_item(tx, now, seat, item_id, **plan.model_dump())
 
 
 @router.post("/{meeting_id}/items/{item_id}/move", status_code=204)
-def move_item(tx: Tx, now: Now, seat: Preparing, item_id: str, move: ItemMove) -> None:
+def move_item(seat: Preparing, tx: Tx, now: Now, item_id: str, move: ItemMove) -> None:
     actions.move_item(tx, now, seat, item_id, **move.model_dump())
 
 
 @router.delete("/{meeting_id}/items/{item_id}", status_code=204)
-def remove_item(tx: Tx, now: Now, seat: Preparing, item_id: str) -> None:
+def remove_item(seat: Preparing, tx: Tx, now: Now, item_id: str) -> None:
     actions.remove_item(tx, now, seat, item_id)
 
 
 @router.post("/{meeting_id}/enter", status_code=204)
-def enter_item(tx: Tx, now: Now, seat: Conducting, item: ItemRef) -> None:
+def enter_item(seat: Conducting, tx: Tx, now: Now, item: ItemRef) -> None:
     actions.enter_item(tx, now, seat, item.item_id)

@@ -1,14 +1,12 @@
 from typing import Annotated, Literal
 
 import segno
-from fastapi import APIRouter, Request, Response, UploadFile
+from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from docs_store import sandbox
 from meetings.agenda.door import Conducting, Delegated, Preparing
 from meetings.attendance import actions
-from meetings.bodies import sheet
-from meetings.bodies.routes import Managing
+from meetings.bodies.routes import Managing, Uploaded
 from meetings.live.views import View
 from meetings.live.wire import Wire
 from shared.clock import Now
@@ -33,22 +31,22 @@ class Mark(Wire):
 
 
 @router.post("/check-in", status_code=204)
-def check_in(tx: Tx, now: Now, seat: Delegated, how: CheckIn) -> None:
+def check_in(seat: Delegated, tx: Tx, now: Now, how: CheckIn) -> None:
     actions.check_in(tx, now, seat, how.door_code)
 
 
 @router.put("/attendance/{member_id}", status_code=204)
-def mark(tx: Tx, now: Now, seat: Preparing, member_id: str, mark: Mark) -> None:
+def mark(seat: Preparing, tx: Tx, now: Now, member_id: str, mark: Mark) -> None:
     actions.mark(tx, now, seat, member_id, mark.state, mark.reason)
 
 
 @router.post("/open", status_code=204)
-def open_meeting(tx: Tx, now: Now, seat: Conducting) -> None:
+def open_meeting(seat: Conducting, tx: Tx, now: Now) -> None:
     actions.open_meeting(tx, now, seat)
 
 
 @router.get("/door.svg")
-def door_qr(request: Request, tx: Tx, seat: Preparing) -> Response:
+def door_qr(request: Request, seat: Preparing, tx: Tx) -> Response:
     """The QR code for the door: the address under which a signed-in member checks in."""
     address = f"{request.app.state.settings.public_url}/check-in/{seat.meeting_id}#{actions.door_code(tx, seat)}"
     svg = segno.make(address, error="m").svg_inline(scale=8, border=4, dark="#1C1A16", light="#FFFFFF")
@@ -56,8 +54,8 @@ def door_qr(request: Request, tx: Tx, seat: Preparing) -> Response:
 
 
 @members_router.post("/members/import")
-def import_members(tx: Tx, now: Now, caller: Managing, body_id: str, file: UploadFile) -> ImportDone:
+def import_members(caller: Managing, sheet: Uploaded, tx: Tx, now: Now, body_id: str) -> ImportDone:
     """All rows or none. It stands here because it changes the quorum of the body's meetings."""
-    rows, errors = sheet.read_rows(sandbox.read_table(file.file.read()))
+    rows, errors = sheet
     added, changed = actions.import_members(tx, now, body_id, rows, errors, caller.subject)
     return ImportDone(added=added, changed=changed)

@@ -7,9 +7,10 @@ from sqlalchemy import select
 from docs_store import sandbox
 from meetings.access.door import Administering, SignedIn
 from meetings.access.models import Administrator
-from meetings.bodies import actions, sheet
+from meetings.bodies import actions
 from meetings.bodies.models import Body, Member, members_of, views
 from meetings.bodies.rules import Kind, Role, Share
+from meetings.bodies.sheet import Row, RowError, empty_form, read_rows
 from meetings.live.views import MemberView, View
 from meetings.live.wire import Wire
 from shared.caller import Caller
@@ -34,6 +35,14 @@ def _managing(request: Request, caller: SignedIn, body_id: str) -> Caller:
 
 
 Managing = Annotated[Caller, Depends(_managing)]
+
+
+def _uploaded(_caller: Managing, file: UploadFile) -> tuple[list[Row], list[RowError]]:
+    return read_rows(sandbox.read_table(file.file.read()))
+
+
+# The rows of an uploaded spreadsheet; parsed before any transaction begins.
+Uploaded = Annotated[tuple[list[Row], list[RowError]], Depends(_uploaded)]
 
 
 class NewBody(Wire):
@@ -79,7 +88,7 @@ class ImportPreview(View):
 
 
 @router.get("")
-def list_bodies(tx: Read, caller: SignedIn) -> list[BodyView]:
+def list_bodies(caller: SignedIn, tx: Read) -> list[BodyView]:
     """The caller's bodies; an administrator sees all."""
     mine = {
         member.body_id: Role(member.role)
@@ -96,13 +105,13 @@ def list_bodies(tx: Read, caller: SignedIn) -> list[BodyView]:
 
 
 @router.post("", status_code=201)
-def create_body(tx: Tx, now: Now, caller: Administering, body: NewBody) -> BodyView:
+def create_body(caller: Administering, tx: Tx, now: Now, body: NewBody) -> BodyView:
     made = actions.create_body(tx, now, name=body.name, kind=body.kind, actor=caller.subject)
     return BodyView.model_validate({**{name: getattr(made, name, None) for name in BodyView.model_fields}, "my_role": None})
 
 
 @router.get("/{body_id}/members")
-def list_members(tx: Read, _caller: Managing, body_id: str) -> list[MemberView]:
+def list_members(_caller: Managing, tx: Read, body_id: str) -> list[MemberView]:
     return list(views(tx, body_id).values())
 
 
@@ -110,12 +119,12 @@ def list_members(tx: Read, _caller: Managing, body_id: str) -> list[MemberView]:
 def member_form(_caller: Managing) -> Response:
     """The empty form for the import."""
     headers = {"Content-Disposition": 'attachment; filename="thanh-vien.xlsx"'}
-    return Response(sheet.empty_form(), media_type=XLSX, headers=headers)
+    return Response(empty_form(), media_type=XLSX, headers=headers)
 
 
 @router.post("/{body_id}/members/preview")
-def preview_import(tx: Read, _caller: Managing, body_id: str, file: UploadFile) -> ImportPreview:
-    rows, errors = sheet.read_rows(sandbox.read_table(file.file.read()))
+def preview_import(_caller: Managing, sheet: Uploaded, tx: Read, body_id: str) -> ImportPreview:
+    rows, errors = sheet
     known = {member.username for member in members_of(tx, body_id)}
     old = sum(row.username in known for row in rows)
     return ImportPreview(

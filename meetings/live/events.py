@@ -84,6 +84,14 @@ class PaperWithdrawn(View):
     paper: PaperView
 
 
+class NoteShared(View):
+    """A shared note is new, changed or gone; the reader of that paper fetches its notes anew."""
+
+    type: Literal["note.shared"] = "note.shared"
+    paper_id: str
+    note_id: str
+
+
 class MemberCheckedIn(View):
     type: Literal["member.checked_in"] = "member.checked_in"
     attendance: AttendanceView
@@ -208,6 +216,7 @@ AnyEvent = Annotated[
     | AgendaChanged
     | PaperPublished
     | PaperWithdrawn
+    | NoteShared
     | MemberCheckedIn
     | MemberMarked
     | SpeechRequested

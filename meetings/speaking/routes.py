@@ -27,40 +27,40 @@ class MoreTime(Wire):
 
 
 @router.post("", status_code=201)
-def ask(tx: Tx, now: Now, seat: Delegated, speech: NewSpeech) -> Created:
+def ask(seat: Delegated, tx: Tx, now: Now, speech: NewSpeech) -> Created:
     return Created(id=actions.ask(tx, now, seat, speech.kind, speech.allotted))
 
 
 @router.post("/{speech_id}/withdraw", status_code=204)
-def withdraw(tx: Tx, now: Now, seat: Delegated, speech_id: str) -> None:
+def withdraw(seat: Delegated, tx: Tx, now: Now, speech_id: str) -> None:
     actions.withdraw(tx, now, seat, speech_id)
 
 
 @router.post("/{speech_id}/move", status_code=204)
-def move(tx: Tx, now: Now, seat: Conducting, speech_id: str, place: Place) -> None:
+def move(seat: Conducting, tx: Tx, now: Now, speech_id: str, place: Place) -> None:
     actions.move(tx, now, seat, speech_id, place.place)
 
 
 @router.post("/{speech_id}/give", status_code=204)
-def give_floor(tx: Tx, now: Now, seat: Conducting, speech_id: str) -> None:
+def give_floor(seat: Conducting, tx: Tx, now: Now, speech_id: str) -> None:
     actions.give_floor(tx, now, seat, speech_id)
 
 
 @router.post("/{speech_id}/pause", status_code=204)
-def pause(tx: Tx, now: Now, seat: Conducting, speech_id: str) -> None:
+def pause(seat: Conducting, tx: Tx, now: Now, speech_id: str) -> None:
     actions.pause(tx, now, seat, speech_id)
 
 
 @router.post("/{speech_id}/resume", status_code=204)
-def resume(tx: Tx, now: Now, seat: Conducting, speech_id: str) -> None:
+def resume(seat: Conducting, tx: Tx, now: Now, speech_id: str) -> None:
     actions.resume(tx, now, seat, speech_id)
 
 
 @router.post("/{speech_id}/extend", status_code=204)
-def extend(tx: Tx, now: Now, seat: Conducting, speech_id: str, more: MoreTime) -> None:
+def extend(seat: Conducting, tx: Tx, now: Now, speech_id: str, more: MoreTime) -> None:
     actions.extend(tx, now, seat, speech_id, more.seconds)
 
 
 @router.post("/{speech_id}/end", status_code=204)
-def end(tx: Tx, now: Now, seat: Conducting, speech_id: str) -> None:
+def end(seat: Conducting, tx: Tx, now: Now, speech_id: str) -> None:
     actions.end(tx, now, seat, speech_id)

@@ -57,22 +57,22 @@ class CountedBallot(View):
 
 
 @router.post("", status_code=201)
-def prepare_poll(tx: Tx, now: Now, seat: Preparing, plan: NewPoll) -> Created:
+def prepare_poll(seat: Preparing, tx: Tx, now: Now, plan: NewPoll) -> Created:
     return Created(id=actions.prepare_poll(tx, now, seat, **plan.model_dump()))
 
 
 @router.post("/{poll_id}/open", status_code=204)
-def open_poll(tx: Tx, now: Now, seat: Conducting, poll_id: str) -> None:
+def open_poll(seat: Conducting, tx: Tx, now: Now, poll_id: str) -> None:
     actions.open_poll(tx, now, seat, poll_id)
 
 
 @router.post("/{poll_id}/ballots")
-def cast_ballot(tx: Tx, now: Now, seat: Voting, poll_id: str, key: IdempotencyKey, cast: Cast) -> Receipt:
+def cast_ballot(seat: Voting, tx: Tx, now: Now, poll_id: str, key: IdempotencyKey, cast: Cast) -> Receipt:
     return Receipt.model_validate(actions.cast_ballot(tx, now, seat, poll_id, cast.choice, key, cast.replaces))
 
 
 @router.get("/{poll_id}/ballots/mine")
-def my_ballot(tx: Read, seat: Voting, poll_id: str) -> Receipt:
+def my_ballot(seat: Voting, tx: Read, poll_id: str) -> Receipt:
     """The caller's ballot that counts; NotFound where there is none."""
     mine = counted_of(tx, poll_id).get(seat.member_id)
     if mine is None or poll_id not in {poll.id for poll in polls_of(tx, seat.meeting_id)}:
@@ -81,22 +81,22 @@ def my_ballot(tx: Read, seat: Voting, poll_id: str) -> Receipt:
 
 
 @router.post("/{poll_id}/extend", status_code=204)
-def extend_poll(tx: Tx, now: Now, seat: Conducting, poll_id: str, extension: Extension) -> None:
+def extend_poll(seat: Conducting, tx: Tx, now: Now, poll_id: str, extension: Extension) -> None:
     actions.extend_poll(tx, now, seat, poll_id, extension.seconds)
 
 
 @router.post("/{poll_id}/close", status_code=204)
-def close_poll(tx: Tx, now: Now, seat: Conducting, poll_id: str) -> None:
+def close_poll(seat: Conducting, tx: Tx, now: Now, poll_id: str) -> None:
     actions.close_poll(tx, now, seat, poll_id)
 
 
 @router.post("/{poll_id}/declare", status_code=204)
-def declare_outcome(tx: Tx, now: Now, seat: Conducting, poll_id: str) -> None:
+def declare_outcome(seat: Conducting, tx: Tx, now: Now, poll_id: str) -> None:
     actions.declare_outcome(tx, now, seat, poll_id)
 
 
 @router.get("/{poll_id}/ballots")
-def counted_ballots(tx: Read, seat: Delegated, poll_id: str) -> list[CountedBallot]:
+def counted_ballots(seat: Delegated, tx: Read, poll_id: str) -> list[CountedBallot]:
     """Who voted how in a named vote, once its outcome is declared."""
     if not any(poll.id == poll_id and poll.stage == PollStage.DECLARED for poll in polls_of(tx, seat.meeting_id)):
         raise NotFound()

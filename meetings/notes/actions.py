@@ -1,0 +1,54 @@
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from meetings.agenda.door import Seat
+from meetings.live import events, log
+from meetings.notes.models import Note
+from meetings.notes.problems import NoteConflict, NoteEmpty, NotePageMissing
+from meetings.papers.actions import find_open
+from shared.audit import canonical
+from shared.problems import NotFound
+from shared.words import nfc
+
+WHAT_MAKES_IT = {"ink": "strokes", "highlight": "quads", "text": "at"}
+
+
+def put_note(tx: Session, now: datetime, seat: Seat, paper_id: str, note_id: str, body: dict[str, Any]) -> Note:
+    """Store a note as its author's device has it. `rev` is what the device knew: 0 for a new one.
+
+    The same body again changes nothing; an older `rev` with another body is a conflict and changes nothing either.
+    """
+    rev = body.pop("rev")
+    body["text"] = nfc(body["text"])
+    paper, version = find_open(tx, now, seat, paper_id, body["version"])
+    if not body["deleted"] and not body[WHAT_MAKES_IT[body["kind"]]]:
+        raise NoteEmpty(kind=body["kind"])
+    if body["page"] >= version.pages:
+        raise NotePageMissing(pages=version.pages)
+    note = tx.get(Note, note_id, with_for_update=True)
+    if note is None:
+        note = Note(id=note_id, paper_id=paper.id, author_id=seat.member_id, rev=0, shared=False)
+        tx.add(note)
+    elif note.author_id != seat.member_id or note.paper_id != paper.id:
+        raise NotFound()
+    elif canonical({name: getattr(note, name) for name in body}) == canonical(body):
+        return note
+    elif rev != note.rev:
+        raise NoteConflict(note=as_facts(note))
+    was_shared = note.shared
+    for name, value in body.items():
+        setattr(note, name, value)
+    note.rev, note.modified_at = note.rev + 1, now
+    tx.flush()
+    if note.shared or was_shared:
+        event = events.NoteShared(paper_id=paper.id, note_id=note.id)
+        log.append(tx, now, paper.meeting_id, event, actor=seat.actor, level=paper.level)
+    return note
+
+
+def as_facts(note: Note) -> dict[str, Any]:
+    """The note as plain JSON."""
+    facts = {column.key: getattr(note, column.key) for column in Note.__table__.columns}
+    return facts | {"modified_at": note.modified_at.isoformat()}
