@@ -36,8 +36,7 @@ class Folder:
         aside = target.with_name(f".{secrets.token_hex(8)}")
         try:
             with open(aside, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-                for chunk in chunks:
-                    file.write(chunk)
+                file.writelines(chunks)
                 file.flush()
                 os.fsync(file.fileno())
             aside.replace(target)

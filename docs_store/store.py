@@ -8,7 +8,6 @@ bind blob, size and index: a chunk that is swapped, cut off or taken from elsewh
 import contextlib
 import hashlib
 import io
-import os
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -125,8 +124,11 @@ class Store:
 
 def _measure(stream: BinaryIO) -> Blob:
     stream.seek(0)
-    digest = hashlib.file_digest(stream, "sha256")
-    return Blob(digest.hexdigest(), stream.seek(0, os.SEEK_END))
+    digest, size = hashlib.sha256(), 0
+    while chunk := stream.read(CHUNK):
+        digest.update(chunk)
+        size += len(chunk)
+    return Blob(digest.hexdigest(), size)
 
 
 def _path(sha256: str) -> str:

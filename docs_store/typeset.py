@@ -66,7 +66,7 @@ def _compile(main: Path, root: Path, inputs: dict[str, str], standards: Sequence
             root=root,
             font_paths=_fonts(),
             sys_inputs=inputs,
-            pdf_standards=list(standards),
+            pdf_standards=list(standards),  # type: ignore[arg-type]  # typst checks the names
             timestamp=int(now.timestamp()),
             package_path=root / "no-packages",
             package_cache_path=root / "no-packages",
