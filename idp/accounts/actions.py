@@ -1,0 +1,62 @@
+import secrets
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from idp.accounts.models import Account, find_by_username
+from idp.accounts.passwords import hash_password
+from idp.accounts.problems import UsernameTaken
+from idp.accounts.rules import Honorific, checked_password, checked_username, readable_password
+from shared import audit
+from shared.ids import new_id
+from shared.words import nfc
+
+
+def create_account(
+    tx: Session,
+    now: datetime,
+    *,
+    username: str,
+    full_name: str,
+    honorific: Honorific | str,
+    password: str,
+    email: str = "",
+    post: str = "",
+    unit_id: str | None = None,
+) -> Account:
+    """A new active account; refuses a taken or malformed user name and a weak password."""
+    username = checked_username(username)
+    if find_by_username(tx, username):
+        raise UsernameTaken()
+    account = Account(
+        id=new_id(),
+        username=username,
+        full_name=nfc(full_name),
+        honorific=Honorific(honorific),
+        email=nfc(email),
+        post=nfc(post),
+        unit_id=unit_id,
+        active=True,
+        password_hash=hash_password(checked_password(password, username)),
+        created_at=now,
+    )
+    tx.add(account)
+    audit.record(tx, now, "account.created", object=account.id, username=username)
+    return account
+
+
+def set_password(tx: Session, now: datetime, account: Account, password: str, *, actor: str = "-") -> None:
+    """Replace the password. Sessions are not ended here: the caller knows which one may stay."""
+    account.password_hash = hash_password(checked_password(password, account.username))
+    audit.record(tx, now, "password.changed", actor=actor, object=account.id)
+
+
+def deactivate(tx: Session, now: datetime, account: Account, *, actor: str = "-") -> None:
+    """Close the account: no sign-in, no token; sessions and grants of it are dead from this instant."""
+    account.active = False
+    audit.record(tx, now, "account.deactivated", actor=actor, object=account.id)
+
+
+def new_password() -> str:
+    """A fresh readable password, strong enough to keep."""
+    return readable_password(secrets.token_bytes(16))

@@ -1,0 +1,58 @@
+"""The wiring list of the identity provider."""
+
+from functools import partial
+from pathlib import Path
+
+from anyio import to_thread
+from fastapi import FastAPI
+
+from idp.keys.actions import ensure_keys
+from idp.login import password
+from idp.login.sessions import ENDED
+from idp.oidc import authorize, backchannel, consent, discovery, end_session, par, registration, token, userinfo
+from idp.oidc.cors import Cors
+from idp.pages.page import HERE, KeptFiles, problem_page
+from idp.portal import routes as portal
+from idp.settings import IdpSettings
+from shared.app import Service, create_app
+from shared.clock import now
+
+ROUTERS = (
+    discovery.router,
+    authorize.router,
+    par.router,
+    password.router,
+    consent.router,
+    token.router,
+    userinfo.router,
+    registration.router,
+    end_session.router,
+    portal.router,
+)
+
+
+def build(settings: IdpSettings) -> FastAPI:
+    """The application; it expects a migrated database and does not change it."""
+    service = Service(
+        name="idp",
+        routers=ROUTERS,
+        locales=("idp", "shared"),
+        jobs={ENDED: partial(backchannel.tell_all, settings)},
+        max_body=64 * 1024,
+        background=(_make_first_keys,),
+        problem_page=problem_page,
+    )
+    app = create_app(service, settings)
+    app.add_middleware(Cors)
+    fonts = Path(__file__).parent / "static" / "fonts"
+    app.mount("/static/fonts", KeptFiles(directory=fonts, check_dir=False))
+    app.mount("/static", KeptFiles(directory=HERE / "static"))
+    return app
+
+
+async def _make_first_keys(app: FastAPI) -> None:
+    def make() -> None:
+        with app.state.db.write() as tx:
+            ensure_keys(tx, now(), app.state.settings)
+
+    await to_thread.run_sync(make)

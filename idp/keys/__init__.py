@@ -1,0 +1,1 @@
+"""Signing keys: made once, kept encrypted, published as a JWKS."""

@@ -1,0 +1,55 @@
+import json
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from idp.keys.models import StoredKey
+from idp.keys.sealing import seal, unseal
+from shared import audit
+from shared.db import lock
+from shared.settings import Settings
+from shared.tokens import ALGORITHMS, Keys, SigningKey, generate_key, import_keys
+
+PURPOSE = "signing-key"
+
+
+def ensure_keys(tx: Session, now: datetime, settings: Settings) -> None:
+    """Make a key for each algorithm that has none in use."""
+    lock(tx, "signing-keys")
+    in_use = set(tx.scalars(select(StoredKey.algorithm).where(StoredKey.retired_at.is_(None))))
+    for algorithm in ALGORITHMS:
+        if algorithm not in in_use:
+            key = generate_key(algorithm)
+            plain = json.dumps(key.as_dict(private=True)).encode()
+            sealed = seal(settings.secret.get_secret_value(), PURPOSE, plain)
+            tx.add(StoredKey(kid=str(key.kid), algorithm=algorithm, sealed=sealed, created_at=now))
+            audit.record(tx, now, "key.made", object=str(key.kid), algorithm=algorithm)
+
+
+def signing_key(tx: Session, settings: Settings, algorithm: str) -> SigningKey:
+    """The newest key in use for `algorithm`."""
+    in_use = select(StoredKey.kid).where(StoredKey.algorithm == algorithm, StoredKey.retired_at.is_(None))
+    kid = tx.scalars(in_use.order_by(StoredKey.created_at.desc()).limit(1)).one()
+    key: Any = next(key for key in all_keys(tx, settings).keys if key.kid == kid)
+    signing: SigningKey = key
+    return signing
+
+
+def all_keys(tx: Session, settings: Settings) -> Keys:
+    """Every key whose signatures still count, to verify our own tokens."""
+    sealed = tx.scalars(select(StoredKey.sealed).order_by(StoredKey.created_at))
+    return _open(tuple(sealed), settings.secret.get_secret_value())
+
+
+def published(tx: Session, settings: Settings) -> dict[str, Any]:
+    """The JWKS: public halves only."""
+    return dict(all_keys(tx, settings).as_dict(private=False))
+
+
+@lru_cache(maxsize=4)
+def _open(sealed: tuple[str, ...], secret: str) -> Keys:
+    # Parsing an RSA key costs more than a signature with it.
+    return import_keys({"keys": [json.loads(unseal(secret, PURPOSE, one)) for one in sealed]})

@@ -1,0 +1,71 @@
+"""Stored authorization requests: kept, bound to one browser, found again by each page."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import Depends, Query, Request
+from fastapi.responses import RedirectResponse
+from sqlalchemy.orm import Session
+
+from idp.login import cookies
+from idp.login.models import AuthorizationRequest
+from idp.login.problems import CookiesNeeded, RequestExpired, RequestUnknown
+from idp.login.rules import REQUEST_LIFETIME
+from shared.clock import Now
+from shared.db import Tx
+from shared.ids import new_id
+
+
+def store_request(tx: Session, now: datetime, browser: str | None, **members: Any) -> AuthorizationRequest:
+    """Keep a checked request; `browser` is None for one that was pushed or posted, until its first page is opened."""
+    request = AuthorizationRequest(
+        id=new_id(), browser=browser, created_at=now, expires_at=now + REQUEST_LIFETIME, username="", **members
+    )
+    tx.add(request)
+    return request
+
+
+def store_portal_request(tx: Session, now: datetime, browser: str | None) -> AuthorizationRequest:
+    """The portal asks for a sign-in of its own."""
+    return store_request(tx, now, browser, redirect_uri="/", scopes=[], code_challenge="", prompts=[], login_hint="")
+
+
+def find_request(
+    tx: Session, now: datetime, request_id: str, browser: str | None, *, first_seen_by: str | None = None
+) -> AuthorizationRequest:
+    """The stored request, if it belongs to this browser and can still be answered.
+
+    One that no browser has seen yet is bound to `first_seen_by`.
+    """
+    request = tx.get(AuthorizationRequest, request_id, with_for_update={"of": AuthorizationRequest})
+    if request is None:
+        raise RequestUnknown()
+    if request.browser is None and first_seen_by:
+        request.browser = browser = first_seen_by
+    if browser is None:
+        raise CookiesNeeded()
+    if request.browser != browser:
+        raise RequestUnknown()
+    if now >= request.expires_at or request.answered_at:
+        raise RequestExpired(app=request.client.name if request.client else "", again=begin_again(request))
+    return request
+
+
+def begin_again(request: AuthorizationRequest) -> str:
+    """Where a new request can be begun: at the application, or at the portal."""
+    return (request.client.initiate_login_uri or request.client.client_uri) if request.client else "/"
+
+
+def _stored(
+    request: Request, tx: Tx, now: Now, id: Annotated[str, Query(alias="request", max_length=64)]
+) -> AuthorizationRequest:
+    return find_request(tx, now, id, cookies.device(request))
+
+
+Stored = Annotated[AuthorizationRequest, Depends(_stored)]
+
+
+def go_on(stored: AuthorizationRequest) -> RedirectResponse:
+    """Back to the dispatcher: no page decides what comes next."""
+    return RedirectResponse(f"/authorize?{urlencode({'request': stored.id})}", 303)

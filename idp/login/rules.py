@@ -1,0 +1,89 @@
+"""What a stored authorization request needs next: the whole sign-in policy in one pure function; and how long failures wait."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+PASSWORD = "urn:dienhong:acr:password"  # noqa: S105
+REQUEST_LIFETIME = timedelta(minutes=30)
+
+FREE_TRIES = 5
+FORGOTTEN_AFTER = timedelta(hours=1)
+LONGEST_WAIT = timedelta(minutes=15)
+
+
+class Step(StrEnum):
+    SIGN_IN = "sign-in"
+    CONSENT = "consent"
+    ISSUE = "issue"
+    # Refusals carry the error code that goes to the client (OpenID Connect Core, 3.1.2.6).
+    LOGIN_REQUIRED = "login_required"
+    CONSENT_REQUIRED = "consent_required"
+    ACCESS_DENIED = "access_denied"
+
+
+class Asked(Protocol):
+    @property
+    def prompts(self) -> list[str]: ...
+    @property
+    def max_age(self) -> int | None: ...
+    @property
+    def hint_subject(self) -> str | None: ...
+    @property
+    def scopes(self) -> list[str]: ...
+    @property
+    def created_at(self) -> datetime: ...
+    @property
+    def consented_at(self) -> datetime | None: ...
+    @property
+    def denied_at(self) -> datetime | None: ...
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """Who sits at the browser: `allowed` are the scopes that this person has already given to this client."""
+
+    subject: str
+    auth_time: datetime
+    allowed: frozenset[str] = frozenset()
+
+
+class RelyingParty(Protocol):
+    @property
+    def trusted(self) -> bool: ...
+
+
+def next_step(request: Asked, session: SignedIn | None, client: RelyingParty | None, now: datetime) -> Step:
+    """Decide for a stored request; `client` None is the portal. Every page returns here, and only here one goes on."""
+    silent = "none" in request.prompts
+    if request.denied_at:
+        return Step.ACCESS_DENIED
+    if session is None or _must_sign_in_again(request, session, now):
+        return Step.LOGIN_REQUIRED if silent else Step.SIGN_IN
+    if client is not None and _must_consent(request, session, client):
+        return Step.CONSENT_REQUIRED if silent else Step.CONSENT
+    return Step.ISSUE
+
+
+def _must_sign_in_again(request: Asked, session: SignedIn, now: datetime) -> bool:
+    if request.hint_subject not in (None, session.subject):
+        return True
+    if session.auth_time >= request.created_at:  # for this very request; else max_age=0 would never end
+        return False
+    if {"login", "select_account"} & set(request.prompts):
+        return True
+    return request.max_age is not None and now - session.auth_time > timedelta(seconds=request.max_age)
+
+
+def _must_consent(request: Asked, session: SignedIn, client: RelyingParty) -> bool:
+    if request.consented_at:
+        return False
+    return "consent" in request.prompts or not (client.trusted or session.allowed.issuperset(request.scopes))
+
+
+def wait_after(failures: int) -> timedelta | None:
+    """How long a name takes no password after that many failures in a row: from the fifth, 1, 2, 4, 8, then 15 minutes."""
+    if failures < FREE_TRIES:
+        return None
+    return min(timedelta(minutes=2 ** min(failures - FREE_TRIES, 10)), LONGEST_WAIT)

@@ -1,0 +1,92 @@
+"""Server-side sessions."""
+
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from idp.accounts.models import Account
+from idp.login.cookies import session_token
+from idp.login.models import Remembered, SignInSession
+from idp.login.rules import PASSWORD
+from idp.settings import IdpSettings
+from shared import audit
+from shared.clock import Now
+from shared.db import Tx
+from shared.ids import digest, new_id, new_token
+from shared.jobs import enqueue
+
+ENDED = "session-ended"  # the job that tells the applications
+TOUCH_EVERY = timedelta(minutes=1)
+
+
+def start_session(
+    tx: Session,
+    now: datetime,
+    settings: IdpSettings,
+    account: Account,
+    before: SignInSession | None,
+    *,
+    device: str,
+    user_agent: str,
+) -> str:
+    """Sign in after the right password; the new secret for the cookie, whatever the browser held `before` (session fixation).
+
+    The same person proving again who they are keeps the session, so their other applications stay signed in;
+    another person's session in this browser ends.
+    """
+    token = new_token()
+    if before and before.account_id != account.id:
+        end_session(tx, now, before, reason="replaced")
+        before = None
+    session = before or SignInSession(id=new_id(), account_id=account.id, account=account, user_agent=user_agent[:300])
+    session.digest, session.auth_time, session.last_seen_at = digest(token), now, now
+    session.acr, session.amr, session.expires_at = PASSWORD, ["pwd"], now + settings.session_absolute
+    tx.add(session)
+    tx.merge(Remembered(device=device, account_id=account.id, at=now))
+    audit.record(tx, now, "session.renewed" if before else "session.started", actor=account.id, object=session.id)
+    return token
+
+
+def is_alive(session: SignInSession, now: datetime, settings: IdpSettings) -> bool:
+    """Not ended, not idle for too long, not too old, and its account is still open."""
+    fresh = now < session.expires_at and now - session.last_seen_at <= settings.session_idle
+    return session.ended_at is None and fresh and session.account.active
+
+
+def touch(session: SignInSession, now: datetime) -> None:
+    """Use keeps a session from going idle; written at most once a minute."""
+    if now - session.last_seen_at > TOUCH_EVERY:
+        session.last_seen_at = now
+
+
+def end_session(tx: Session, now: datetime, session: SignInSession, *, reason: str) -> None:
+    """End it; every grant given in it is dead from this instant, since a grant lives no longer than its session."""
+    if session.ended_at is None:
+        session.ended_at = now
+        audit.record(tx, now, "session.ended", actor=session.account_id, object=session.id, reason=reason)
+        # Later than the sign-out page, which tells the applications at once and needs to know what they answered.
+        enqueue(tx, ENDED, {"session": session.id}, now + timedelta(seconds=5), unique_key=f"{ENDED}:{session.id}")
+
+
+def living_sessions(tx: Session, now: datetime, settings: IdpSettings, account_id: str) -> list[SignInSession]:
+    """Of one account, newest use first."""
+    rows = select(SignInSession).where(SignInSession.account_id == account_id, SignInSession.ended_at.is_(None))
+    found = tx.scalars(rows.order_by(SignInSession.last_seen_at.desc()))
+    return [session for session in found if is_alive(session, now, settings)]
+
+
+def _current(request: Request, tx: Tx, now: Now) -> SignInSession | None:
+    token = session_token(request)
+    if not token:
+        return None
+    session = tx.scalars(select(SignInSession).where(SignInSession.digest == digest(token))).first()
+    if session is None or not is_alive(session, now, request.app.state.settings):
+        return None
+    touch(session, now)
+    return session
+
+
+Current = Annotated[SignInSession | None, Depends(_current)]

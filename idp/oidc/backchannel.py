@@ -1,0 +1,89 @@
+"""Telling applications that a session has ended (OpenID Connect Back-Channel Logout 1.0)."""
+
+from concurrent.futures import ThreadPoolExecutor, wait
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx2
+import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from idp.keys.actions import signing_key
+from idp.login.models import SignInSession
+from idp.oidc.models import Grant, LogoutNotice
+from idp.settings import IdpSettings
+from shared import clock
+from shared.db import Database
+from shared.ids import new_id
+from shared.tokens import sign
+
+log = structlog.get_logger()
+EVENT = "http://schemas.openid.net/event/backchannel-logout"
+TOKEN_LIFETIME = timedelta(minutes=2)
+
+
+class NotAllTold(Exception):
+    """Some application has not answered yet; the job runs again."""
+
+
+def logout_token(tx: Session, now: datetime, settings: IdpSettings, notice: LogoutNotice) -> str:
+    """Section 2.4; never a nonce, so that it cannot pass for an ID token."""
+    claims = {
+        "iss": settings.issuer,
+        "aud": notice.client_id,
+        "sub": tx.get_one(SignInSession, notice.session_id).account_id,
+        "iat": int(now.timestamp()),
+        "exp": int((now + TOKEN_LIFETIME).timestamp()),
+        "jti": new_id(),
+        "sid": notice.session_id,
+        "events": {EVENT: {}},
+    }
+    return sign(claims, signing_key(tx, settings, notice.client.id_token_alg), typ="logout+jwt")
+
+
+def notices(tx: Session, session_id: str) -> list[LogoutNotice]:
+    """One for each application that was signed in through the session; made where missing."""
+    apps = set(tx.scalars(select(Grant.client_id).where(Grant.session_id == session_id)))
+    known = {notice.client_id: notice for notice in tx.scalars(select(LogoutNotice).filter_by(session_id=session_id))}
+    for client_id in apps - known.keys():
+        tx.add(LogoutNotice(session_id=session_id, client_id=client_id))
+    tx.flush()
+    return list(tx.scalars(select(LogoutNotice).filter_by(session_id=session_id).order_by(LogoutNotice.client_id)))
+
+
+def tell(db: Database, settings: IdpSettings, session_id: str, within: float) -> bool:
+    """Tell every application of an ended session that has not confirmed yet, all at once, for at most `within` seconds.
+
+    True when none is left that could still be told.
+    """
+    with db.write() as tx:
+        waiting = [one for one in notices(tx, session_id) if one.delivered_at is None and one.client.backchannel_logout_uri]
+        now = clock.now()
+        letters = {one.client_id: (one.client.backchannel_logout_uri, logout_token(tx, now, settings, one)) for one in waiting}
+    if not letters:
+        return True
+    pool = ThreadPoolExecutor(max_workers=min(8, len(letters)), thread_name_prefix="backchannel")
+    sent = {pool.submit(_post, uri, token, within): client_id for client_id, (uri, token) in letters.items()}
+    done, late = wait(sent, timeout=within)
+    pool.shutdown(wait=False, cancel_futures=True)
+    heard = {sent[one] for one in done if one.result()}
+    with db.write() as tx:
+        for client_id in heard:
+            tx.get_one(LogoutNotice, (session_id, client_id)).delivered_at = clock.now()
+    return not late and len(heard) == len(letters)
+
+
+def _post(uri: str, token: str, within: float) -> bool:
+    try:
+        with httpx2.stream("POST", uri, data={"logout_token": token}, timeout=within, follow_redirects=False) as answer:
+            return answer.status_code in (200, 204)  # the body is of no interest, so it is not read
+    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
+        log.warning("backchannel.not-delivered", error=type(error).__name__)
+        return False
+
+
+def tell_all(settings: IdpSettings, db: Database, body: dict[str, Any]) -> None:
+    """The job after each ended session; comes back until every application has confirmed."""
+    if not tell(db, settings, body["session"], within=10):
+        raise NotAllTold

@@ -1,0 +1,150 @@
+"""The checks of an authorization request: one table for every endpoint that takes one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from authlib.oauth2.rfc6749 import (
+    InvalidRequestError,
+    InvalidScopeError,
+    OAuth2Error,
+    UnauthorizedClientError,
+    UnsupportedResponseTypeError,
+)
+from authlib.oauth2.rfc7636.challenge import CODE_CHALLENGE_PATTERN
+from sqlalchemy.orm import Session
+
+from idp.clients.models import Client
+from idp.oidc.hints import read_hint
+from idp.oidc.params import Params
+from idp.settings import IdpSettings
+
+PROMPTS = {"none", "login", "consent", "select_account"}
+
+Endpoint = Literal["authorize", "par"]
+
+
+@dataclass
+class Ask:
+    """One request under way through the table. `trusted_uri` is set once the redirect URI is known to be the client's:
+    before that, a refusal is told to the person only and never sent anywhere."""
+
+    params: Params
+    tx: Session
+    settings: IdpSettings
+    client: Client | None = None
+    trusted_uri: str | None = None
+    hint_subject: str | None = None
+    scopes: list[str] = field(default_factory=list)
+    prompts: list[str] = field(default_factory=list)
+    max_age: int | None = None
+
+    def members(self) -> dict[str, Any]:
+        """The columns of the stored request."""
+        return {
+            "client": self.client,
+            "redirect_uri": self.trusted_uri,
+            "scopes": self.scopes,
+            "state": self.params.get("state"),
+            "nonce": self.params.get("nonce"),
+            "code_challenge": self.params["code_challenge"],
+            "prompts": self.prompts,
+            "max_age": self.max_age,
+            "login_hint": self.params.get("login_hint", "")[:100],
+            "hint_subject": self.hint_subject,
+        }
+
+
+def known_client(ask: Ask) -> None:
+    client = ask.tx.get(Client, ask.params.get("client_id", ""))
+    if client is None or not client.active:
+        raise InvalidRequestError("The client_id is missing or unknown.")
+    ask.client = client
+
+
+def registered_redirect_uri(ask: Ask) -> None:
+    uri = ask.params.get("redirect_uri", "")
+    if not ask.client or not ask.client.knows_redirect_uri(uri):
+        raise InvalidRequestError("The redirect_uri is missing or not registered for this client.")
+    ask.trusted_uri = uri
+
+
+def no_request_object(ask: Ask) -> None:
+    for name, error in (("request", "request_not_supported"), ("request_uri", "request_uri_not_supported")):
+        if name in ask.params:
+            raise OAuth2Error(error=error, description="Request objects are not taken here.")
+
+
+def code_flow_only(ask: Ask) -> None:
+    if "response_type" not in ask.params:
+        raise InvalidRequestError("The response_type is missing.")
+    if ask.params["response_type"] != "code":
+        raise UnsupportedResponseTypeError("", description="Only the response_type code is supported.")
+    if ask.params.get("response_mode", "query") != "query":
+        raise InvalidRequestError("Only the response_mode query is supported.")
+
+
+def allowed_for_client(ask: Ask) -> None:
+    if ask.client and "authorization_code" not in ask.client.grant_types:
+        raise UnauthorizedClientError("The client may not use the authorization code grant.")
+
+
+def openid_scope(ask: Ask) -> None:
+    """Unknown scopes are left out (OpenID Connect Core, 3.1.2.1); the token response tells what remains."""
+    wanted = ask.params.get("scope", "").split(" ")
+    ask.scopes = [scope for scope in dict.fromkeys(wanted) if ask.client and scope in ask.client.scopes]
+    if "openid" not in ask.scopes:
+        raise InvalidScopeError("The scope must hold openid.")
+
+
+def pkce_s256(ask: Ask) -> None:
+    """Of every client, by S256 only (RFC 7636; RFC 9700, 2.1.1): an omitted method would mean `plain`."""
+    if not CODE_CHALLENGE_PATTERN.fullmatch(ask.params.get("code_challenge", "")):
+        raise InvalidRequestError("A code_challenge is required (PKCE).")
+    if ask.params.get("code_challenge_method") != "S256" or len(ask.params["code_challenge"]) != 43:
+        raise InvalidRequestError("The code_challenge_method must be S256.")
+
+
+def prompts(ask: Ask) -> None:
+    ask.prompts = ask.params.get("prompt", "").split()
+    if not set(ask.prompts) <= PROMPTS or ("none" in ask.prompts and len(ask.prompts) > 1):
+        raise InvalidRequestError("The prompt is not one of none, login, consent, select_account; none stands alone.")
+
+
+def max_age(ask: Ask) -> None:
+    text = ask.params.get("max_age")
+    if text is not None and not (text.isascii() and text.isdigit() and len(text) <= 9):
+        raise InvalidRequestError("The max_age must be a number of seconds.")
+    ask.max_age = int(text) if text is not None else None
+
+
+def id_token_hint(ask: Ask) -> None:
+    if hint := ask.params.get("id_token_hint"):
+        claims = read_hint(ask.tx, ask.settings, hint, ask.client.id if ask.client else None)
+        if claims is None:
+            raise InvalidRequestError("The id_token_hint was not issued here to this client.")
+        ask.hint_subject = str(claims["sub"])
+
+
+Check = Callable[[Ask], None]
+EVERYWHERE: frozenset[Endpoint] = frozenset({"authorize", "par"})
+
+# In this order: who asks and where the answer goes come first, for all later refusals travel there.
+CHECKS: tuple[tuple[Check, frozenset[Endpoint]], ...] = (
+    (known_client, frozenset({"authorize"})),  # a pushed request comes from a client that has authenticated
+    (registered_redirect_uri, EVERYWHERE),
+    (no_request_object, EVERYWHERE),
+    (code_flow_only, EVERYWHERE),
+    (allowed_for_client, EVERYWHERE),
+    (openid_scope, EVERYWHERE),
+    (pkce_s256, EVERYWHERE),
+    (prompts, EVERYWHERE),
+    (max_age, EVERYWHERE),
+    (id_token_hint, EVERYWHERE),
+)
+
+
+def run_checks(ask: Ask, endpoint: Endpoint) -> None:
+    for check, endpoints in CHECKS:
+        if endpoint in endpoints:
+            check(ask)

@@ -1,0 +1,66 @@
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+
+from idp.clients.rules import GRANT_TYPES, STANDARD_SCOPES, AuthMethod
+from idp.keys.actions import published
+from idp.login.rules import PASSWORD
+from shared import words
+from shared.db import Read
+from shared.tokens import ALGORITHMS
+
+router = APIRouter(include_in_schema=False)
+FRESH = {"Cache-Control": "public, max-age=300"}
+
+
+def metadata(issuer: str) -> dict[str, Any]:
+    """Provider metadata (OpenID Connect Discovery 1.0, section 3; RFC 8414; RFC 9126; RFC 9207)."""
+    methods = [str(method) for method in AuthMethod]
+    return {
+        "issuer": issuer,
+        "authorization_endpoint": f"{issuer}/authorize",
+        "token_endpoint": f"{issuer}/token",
+        "userinfo_endpoint": f"{issuer}/userinfo",
+        "jwks_uri": f"{issuer}/jwks",
+        "registration_endpoint": f"{issuer}/register",
+        "end_session_endpoint": f"{issuer}/end_session",
+        "pushed_authorization_request_endpoint": f"{issuer}/par",
+        "require_pushed_authorization_requests": False,
+        "scopes_supported": list(STANDARD_SCOPES),
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": list(GRANT_TYPES),
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": list(ALGORITHMS),
+        "token_endpoint_auth_methods_supported": methods,
+        "code_challenge_methods_supported": ["S256"],
+        "acr_values_supported": [PASSWORD],
+        "prompt_values_supported": ["none", "login", "consent", "select_account"],
+        "ui_locales_supported": list(words.LANGUAGES),
+        "claims_supported": [
+            *("iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash"),
+            *("name", "preferred_username", "email", "honorific", "post", "unit"),
+        ],
+        "claims_parameter_supported": False,
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+        "authorization_response_iss_parameter_supported": True,
+        "backchannel_logout_supported": True,
+        "backchannel_logout_session_supported": True,
+    }
+
+
+@router.get("/.well-known/openid-configuration")
+def openid_configuration(request: Request) -> JSONResponse:
+    return JSONResponse(metadata(request.app.state.settings.issuer), headers=FRESH)
+
+
+@router.get("/.well-known/oauth-authorization-server")
+def oauth_authorization_server(request: Request) -> JSONResponse:
+    return JSONResponse(metadata(request.app.state.settings.issuer), headers=FRESH)
+
+
+@router.get("/jwks")
+def jwks(request: Request, tx: Read) -> JSONResponse:
+    return JSONResponse(published(tx, request.app.state.settings), headers=FRESH)

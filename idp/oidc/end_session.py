@@ -1,0 +1,127 @@
+"""Sign-out (OpenID Connect RP-Initiated Logout 1.0), and the page that tells which applications heard of it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+from urllib.parse import urlencode
+
+from authlib.oauth2 import OAuth2Error
+from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi.responses import RedirectResponse
+from sqlalchemy.orm import Session
+
+from idp.clients.models import Client
+from idp.login import cookies
+from idp.login.cookies import OwnForm
+from idp.login.models import SignInSession
+from idp.login.sessions import Current, end_session
+from idp.oidc import backchannel
+from idp.oidc.hints import read_hint
+from idp.oidc.models import SignOut
+from idp.oidc.params import EitherPairs, Params, once
+from idp.oidc.problems import LogoutRefused, SignOutUnknown
+from idp.pages.page import show
+from idp.settings import IdpSettings
+from shared.clock import Now
+from shared.db import Tx
+from shared.ids import new_id
+
+FIRST_TRY = 2.0  # seconds that a person waits for all applications together
+
+router = APIRouter(include_in_schema=False)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A checked sign-out request. `sid` is the session that a valid hint names."""
+
+    client: Client | None = None
+    continue_to: str = ""
+    sid: str | None = None
+
+
+def _read_wish(tx: Session, settings: IdpSettings, params: Params) -> Wish:
+    claims = read_hint(tx, settings, params.get("id_token_hint", ""), params.get("client_id")) or {}
+    client_id, address = params.get("client_id") or claims.get("aud"), params.get("post_logout_redirect_uri")
+    client = tx.get(Client, str(client_id)) if client_id else None
+    if client_id and (client is None or not client.active):
+        raise LogoutRefused()
+    if address and (client is None or address not in client.post_logout_redirect_uris):
+        raise LogoutRefused()
+    continue_to = address or ""
+    if continue_to and "state" in params:
+        continue_to += ("&" if "?" in continue_to else "?") + urlencode({"state": params["state"]})
+    return Wish(client, continue_to, claims.get("sid"))
+
+
+@router.post("/end_session")
+def end_session_by_post(pairs: EitherPairs) -> Response:
+    # A POST from another site carries no session cookie (SameSite=Lax); the GET that follows does.
+    return RedirectResponse(f"/end_session?{urlencode(pairs)}", 303)
+
+
+@router.get("/end_session")
+def end_session_by_get(request: Request, pairs: EitherPairs, tx: Tx, now: Now, session: Current) -> Response:
+    try:
+        params = once(pairs)
+    except OAuth2Error:
+        raise LogoutRefused() from None
+    wish = _read_wish(tx, request.app.state.settings, params)
+    if session is None or session.id == wish.sid:
+        return sign_out(request, tx, now, session, wish)
+    kept = params | ({"client_id": wish.client.id} if wish.client else {})
+    return show(request, "logout.html", account=session.account, client=wish.client, kept=kept)
+
+
+@router.post("/end_session/confirm", dependencies=[OwnForm])
+def confirm(
+    request: Request,
+    tx: Tx,
+    now: Now,
+    session: Current,
+    client_id: Annotated[str, Form(max_length=200)] = "",
+    post_logout_redirect_uri: Annotated[str, Form(max_length=2000)] = "",
+    state: Annotated[str, Form(max_length=4096)] = "",
+) -> Response:
+    sent = {"client_id": client_id, "post_logout_redirect_uri": post_logout_redirect_uri, "state": state}
+    wish = _read_wish(tx, request.app.state.settings, {name: value for name, value in sent.items() if value})
+    return sign_out(request, tx, now, session, wish)
+
+
+def sign_out(request: Request, tx: Session, now: datetime, session: SignInSession | None, wish: Wish) -> Response:
+    """End the session of this browser, and go to the page that tells what came of it."""
+    client_id = wish.client.id if wish.client else None
+    session_id = session.id if session else None
+    result = SignOut(id=new_id(), session_id=session_id, client_id=client_id, continue_to=wish.continue_to, at=now)
+    tx.add(result)
+    if session:
+        end_session(tx, now, session, reason="signed-out")
+    answer = RedirectResponse(f"/signed-out?id={result.id}", 303)
+    cookies.clear_session(request, answer)
+    return answer
+
+
+@router.get("/signed-out")
+def signed_out(request: Request, id: Annotated[str, Query(max_length=64)] = "") -> Response:
+    # Between two transactions, since applications are waited for in the middle.
+    db, settings = request.app.state.db, request.app.state.settings
+    with db.read() as tx:
+        result = tx.get(SignOut, id)
+        if result is None:
+            raise SignOutUnknown()
+    if result.session_id:
+        backchannel.tell(db, settings, result.session_id, within=FIRST_TRY)
+    with db.write() as tx:
+        apps = backchannel.notices(tx, result.session_id) if result.session_id else []
+    states = [(app.client, _state(app.delivered_at, app.client, result)) for app in apps]
+    page = show(request, "signed-out.html", result=result, apps=states, lifetime=settings.access_token_minutes)
+    if result.continue_to and all(state == "out" for _, state in states):
+        page.headers["Refresh"] = f"2; url={result.continue_to}"
+    return page
+
+
+def _state(delivered_at: datetime | None, client: Client, result: SignOut) -> str:
+    """`out`: signed out; `waiting`: told, no answer yet; `silent`: cannot be told."""
+    if delivered_at or client.id == result.client_id:  # who asked for the sign-out has done its own part
+        return "out"
+    return "waiting" if client.backchannel_logout_uri else "silent"

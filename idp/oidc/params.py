@@ -1,0 +1,62 @@
+"""Parameters of the protocol's endpoints: read once, each at most once."""
+
+import json
+from collections.abc import Sequence
+from typing import Annotated, Any
+from urllib.parse import parse_qsl
+
+from authlib.oauth2.rfc6749 import InvalidRequestError
+from fastapi import Depends, Request
+
+MOST_PARAMETERS = 40
+MOST_LENGTH = 4096
+FORM = "application/x-www-form-urlencoded"
+
+Pairs = Sequence[tuple[str, str]]
+Params = dict[str, str]
+
+
+def once(pairs: Pairs) -> Params:
+    """Name to value. Refuses a repeated name; one without a value counts as left out (RFC 6749, 3.1 and 3.2)."""
+    params: Params = {}
+    for name, value in pairs:
+        if name in params:
+            raise InvalidRequestError("A parameter is repeated.")
+        if len(value) > MOST_LENGTH or "\0" in value:
+            raise InvalidRequestError("A parameter is too long or holds a forbidden sign.")
+        params[name] = value
+    return {name: value for name, value in params.items() if value}
+
+
+def _parse(text: str) -> Pairs:
+    try:
+        return parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_PARAMETERS, errors="strict")
+    except ValueError:
+        return [("", ""), ("", "")]  # unreadable: refused like a repeated name
+
+
+def _query(request: Request) -> Pairs:
+    return _parse(request.scope["query_string"].decode("latin-1"))
+
+
+async def _form(request: Request) -> Pairs:
+    if request.headers.get("content-type", "").split(";")[0].strip().lower() != FORM:
+        return []
+    return _parse((await request.body()).decode("latin-1"))
+
+
+async def _either(request: Request) -> Pairs:
+    return _query(request) if request.method == "GET" else await _form(request)
+
+
+async def _json(request: Request) -> Any:
+    """The body, or None where it is not JSON."""
+    try:
+        return json.loads(await request.body())
+    except (ValueError, RecursionError):
+        return None
+
+
+Json = Annotated[Any, Depends(_json)]
+FormPairs = Annotated[Pairs, Depends(_form)]
+EitherPairs = Annotated[Pairs, Depends(_either)]

@@ -1,0 +1,1 @@
+"""My applications, where I am signed in, my password."""

@@ -1,0 +1,87 @@
+"""The pages of a person who is signed in."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi.responses import RedirectResponse
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from idp.clients.models import Client
+from idp.login import cookies
+from idp.login.cookies import OwnForm
+from idp.login.models import SignInSession
+from idp.login.requests import go_on, store_portal_request
+from idp.login.sessions import Current, end_session, living_sessions
+from idp.oidc.end_session import Wish, sign_out
+from idp.pages.page import show
+from idp.portal.actions import change_password
+from idp.portal.rules import browser_and_system
+from shared import words
+from shared.clock import Now
+from shared.db import Tx
+from shared.problems import NotSignedIn, Problem
+
+router = APIRouter(include_in_schema=False)
+
+
+def _signed_in(session: Current) -> SignInSession:
+    if session is None:
+        raise NotSignedIn()
+    return session
+
+
+Mine = Annotated[SignInSession, Depends(_signed_in)]
+
+
+@router.get("/")
+def home(request: Request, tx: Tx, now: Now, session: Current) -> Response:
+    if session is None:
+        answer = RedirectResponse("", 303)
+        answer.headers["location"] = go_on(store_portal_request(tx, now, cookies.ensure_device(request, answer))).headers[
+            "location"
+        ]
+        return answer
+    places = living_sessions(tx, now, request.app.state.settings, session.account_id)
+    labels = {place.id: browser_and_system(place.user_agent) for place in places}
+    return show(request, "home.html", me=session, apps=_apps(tx), places=places, labels=labels)
+
+
+def _apps(tx: Session) -> list[Client]:
+    clients = tx.scalars(select(Client).where(Client.active, (Client.client_uri != "") | (Client.initiate_login_uri != "")))
+    return sorted(clients, key=lambda client: words.sort_key(client.name))
+
+
+@router.post("/sessions/end", dependencies=[OwnForm])
+def end_elsewhere(
+    request: Request, tx: Tx, now: Now, me: Mine, session: Annotated[str, Form(max_length=64)] = "others"
+) -> Response:
+    for place in living_sessions(tx, now, request.app.state.settings, me.account_id):
+        if place.id != me.id and session in ("others", place.id):
+            end_session(tx, now, place, reason="ended-elsewhere")
+    return RedirectResponse("/", 303)
+
+
+@router.get("/password")
+def ask_new_password(request: Request, me: Mine) -> Response:
+    return show(request, "change-password.html", me=me, changed=False)
+
+
+Typed = Annotated[str, Form(max_length=1024)]
+
+
+@router.post("/password", dependencies=[OwnForm])
+def take_new_password(
+    request: Request, tx: Tx, now: Now, me: Mine, current: Typed = "", fresh: Typed = "", again: Typed = ""
+) -> Response:
+    try:
+        change_password(tx, now, request.app.state.settings, me, current=current, fresh=fresh, again=again)
+    except Problem as problem:
+        field = {"current-password-wrong": "current", "passwords-differ": "again"}.get(problem.code, "fresh")
+        return show(request, "change-password.html", problem=problem, field=field, me=me, changed=False)
+    return show(request, "change-password.html", me=me, changed=True)
+
+
+@router.post("/sign-out", dependencies=[OwnForm])
+def leave(request: Request, tx: Tx, now: Now, session: Current) -> Response:
+    return sign_out(request, tx, now, session, Wish())

@@ -1,0 +1,7 @@
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    PROVINCE = "province"
+    DEPARTMENT = "department"
+    COMMUNE = "commune"
