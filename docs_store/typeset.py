@@ -68,6 +68,7 @@ def _compile(main: Path, root: Path, inputs: dict[str, str], standards: Sequence
             sys_inputs=inputs,
             pdf_standards=list(standards),  # type: ignore[arg-type]  # typst checks the names
             timestamp=int(now.timestamp()),
+            pdf_tags=bool(standards),
             package_path=root / "no-packages",
             package_cache_path=root / "no-packages",
         )
