@@ -1,0 +1,12 @@
+import { MeetingStore } from './state.svelte'
+
+let held: MeetingStore | undefined
+
+/** The store of a meeting; one at a time, kept while one goes between the meeting's screens. */
+export function openMeeting(id: string): MeetingStore {
+  if (held?.id !== id) {
+    held?.end()
+    held = new MeetingStore(id)
+  }
+  return held
+}

@@ -1,0 +1,95 @@
+// What this screen knows of a meeting: one state, folded from the log, and where the line stands.
+import { call, type Problem, type Schemas } from '../wire/http'
+import { LiveSocket, type Frame } from '../wire/socket'
+import { apply, type State } from './apply'
+
+export type Line = 'starting' | 'up' | 'returning' | 'lost' | 'catching-up'
+const CALM = 5000 // ms of silence before a broken line is told
+
+export class MeetingStore {
+  state = $state.raw<State | null>(null)
+  seat = $state.raw<Schemas['MySeat'] | null>(null)
+  turnout = $state.raw<Schemas['TurnoutFrame'] | null>(null)
+  presence = $state.raw<string[] | null>(null)
+  line = $state<Line>('starting')
+  lostAt = $state<string | null>(null)
+  refusal = $state.raw<Problem | null>(null)
+  /** Milliseconds by which the server's clock is ahead of the device's. */
+  skew = $state(0)
+
+  #epoch: string | null = null
+  #seq: number | null = null
+  #socket: LiveSocket
+  #calm: ReturnType<typeof setTimeout> | undefined
+
+  constructor(readonly id: string) {
+    this.#socket = new LiveSocket(id, {
+      position: () => ({ epoch: this.#epoch, seq: this.#seq }),
+      frame: (frame) => this.hear(frame),
+      line: (up) => this.#onLine(up),
+      refused: (problem) => (this.refusal = problem),
+    })
+    void this.#takeSeat()
+  }
+
+  end(): void {
+    clearTimeout(this.#calm)
+    this.#socket.end()
+  }
+
+  /** Applies a frame; events are applied in order and once, a gap is asked for again. */
+  hear(frame: Frame): void {
+    if (frame.type === 'snapshot') {
+      this.#epoch = frame.snapshot.epoch
+      this.#seq = frame.snapshot.seq
+      this.state = frame.snapshot.state
+    } else if (frame.type === 'events') {
+      this.#fold(frame)
+    } else if (frame.type === 'turnout') {
+      this.turnout = frame
+    } else if (frame.type === 'presence') {
+      this.presence = frame.members
+    } else if (this.#seq !== null && frame.head > this.#seq) {
+      this.#socket.hello()
+    }
+  }
+
+  #fold(frame: Schemas['EventsFrame']): void {
+    if (!this.state || this.#seq === null) return
+    if (frame.after > this.#seq) {
+      this.#socket.hello()
+      return
+    }
+    const seq = this.#seq
+    this.state = frame.events.filter((one) => one.seq > seq).reduce((state, one) => apply(state, one.event), this.state)
+    this.#seq = Math.max(seq, frame.up_to)
+  }
+
+  #onLine(up: boolean): void {
+    if (up) {
+      clearTimeout(this.#calm)
+      this.#calm = undefined
+      this.line = 'up'
+      this.lostAt = null
+      if (!this.seat) void this.#takeSeat()
+    } else if (!this.#calm) {
+      const since = new Date(Date.now() + this.skew).toISOString()
+      this.line = 'returning'
+      this.#calm = setTimeout(() => {
+        this.line = 'lost'
+        this.lostAt = since
+      }, CALM)
+    }
+  }
+
+  async #takeSeat(): Promise<void> {
+    const sent = Date.now()
+    try {
+      const seat = await call('get', '/api/meetings/{meeting_id}/seat', { path: { meeting_id: this.id } })
+      this.skew = Date.parse(seat.now) - (sent + Date.now()) / 2
+      this.seat = seat
+    } catch {
+      // Without a line there is no seat yet; the first frame asks again.
+    }
+  }
+}

@@ -1,0 +1,45 @@
+// The addresses of the app. The server gives its one page for each of them.
+export type Route =
+  | { page: 'start' | 'signed-in' | 'signed-out' | 'unknown' }
+  | { page: 'wall'; id: string | null }
+  | { page: 'meeting' | 'chair' | 'desk' | 'minutes' | 'check-in'; id: string }
+
+export function parse(path: string): Route {
+  const [first = '', id, third, more] = path.split('/').filter(Boolean)
+  if (more) return { page: 'unknown' }
+  if (!id) {
+    if (first === '') return { page: 'start' }
+    if (first === 'wall') return { page: 'wall', id: null }
+    return first === 'signed-in' || first === 'signed-out' ? { page: first } : { page: 'unknown' }
+  }
+  if (first === 'm' && !third) return { page: 'meeting', id }
+  if (first === 'm' && (third === 'chair' || third === 'desk' || third === 'minutes')) return { page: third, id }
+  if (!third && (first === 'wall' || first === 'check-in')) return { page: first, id }
+  return { page: 'unknown' }
+}
+
+let path = $state(location.pathname)
+
+export const router = {
+  get route(): Route {
+    return parse(path)
+  },
+  /** Goes to an address of the app without loading the page anew. */
+  go(to: string, { replace = false } = {}): void {
+    history[replace ? 'replaceState' : 'pushState'](null, '', to)
+    path = location.pathname
+  },
+}
+
+addEventListener('popstate', () => (path = location.pathname))
+
+/** Lets plain links work inside the app: `<a href="/m/…" use:link>`. */
+export function link(anchor: HTMLAnchorElement): { destroy: () => void } {
+  const follow = (event: MouseEvent): void => {
+    if (event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return
+    event.preventDefault()
+    router.go(anchor.pathname + anchor.search + anchor.hash)
+  }
+  anchor.addEventListener('click', follow)
+  return { destroy: () => anchor.removeEventListener('click', follow) }
+}

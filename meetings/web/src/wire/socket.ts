@@ -1,0 +1,115 @@
+// The live socket: reads the meeting's log aloud. Coming back is the same as starting: a ticket, and a `hello` that says
+// what is already known.
+import { call, LineLost, Problem, type Schemas } from './http'
+import { signIn } from './login'
+
+export type Frame =
+  | Schemas['SnapshotFrame']
+  | Schemas['EventsFrame']
+  | Schemas['TurnoutFrame']
+  | Schemas['PresenceFrame']
+  | Schemas['HeartbeatFrame']
+export interface Position {
+  epoch: string | null
+  seq: number | null
+}
+interface Ear {
+  /** Where the listener stands: sent with each `hello`. */
+  position(): Position
+  frame(frame: Frame): void
+  line(up: boolean): void
+  refused(problem: Problem): void
+}
+
+const BASE = 500 // ms
+const CAP = 15_000 // ms
+const SILENCE = 40_000 // ms without any frame: two heartbeats were missed
+const SIGNED_OUT = 4401
+
+/** Full jitter: any moment up to the doubled base, so that a hall full of tablets does not come back at once. */
+export function backoff(attempt: number, random: () => number = Math.random): number {
+  return random() * Math.min(CAP, BASE * 2 ** attempt)
+}
+
+export class LiveSocket {
+  #socket: WebSocket | undefined
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #watchdog: ReturnType<typeof setTimeout> | undefined
+  #attempt = 0
+  #ended = false
+
+  constructor(
+    readonly meetingId: string,
+    readonly ear: Ear,
+  ) {
+    addEventListener('online', this.#hurry)
+    document.addEventListener('visibilitychange', this.#hurry)
+    void this.#connect()
+  }
+
+  end(): void {
+    this.#ended = true
+    removeEventListener('online', this.#hurry)
+    document.removeEventListener('visibilitychange', this.#hurry)
+    clearTimeout(this.#timer)
+    clearTimeout(this.#watchdog)
+    this.#socket?.close(1000)
+  }
+
+  /** Asks again for what is missing after the listener's position. */
+  hello(): void {
+    const { epoch, seq } = this.ear.position()
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify({ type: 'hello', epoch, since: seq }))
+  }
+
+  async #connect(): Promise<void> {
+    try {
+      const { ticket } = await call('post', '/api/meetings/{meeting_id}/ticket', { path: { meeting_id: this.meetingId } })
+      if (!this.#ended) this.#open(ticket)
+    } catch (error) {
+      if (error instanceof Problem && error.status < 500 && error.status !== 429) this.ear.refused(error)
+      else if (error instanceof LineLost || error instanceof Problem) this.#again()
+      else throw error
+    }
+  }
+
+  #open(ticket: string): void {
+    const socket = new WebSocket(`${location.origin.replace('http', 'ws')}/api/live?ticket=${encodeURIComponent(ticket)}`)
+    this.#socket = socket
+    this.#listenFor(SILENCE)
+    socket.onopen = () => this.hello()
+    socket.onmessage = (message: MessageEvent<string>) => {
+      this.#listenFor(SILENCE)
+      this.#attempt = 0
+      this.ear.line(true)
+      this.ear.frame(JSON.parse(message.data) as Frame)
+    }
+    socket.onclose = ({ code }) => {
+      if (this.#socket !== socket || this.#ended) return
+      if (code === SIGNED_OUT) void signIn()
+      else this.#again()
+    }
+  }
+
+  /** A line that died without a word is cut here and made anew. */
+  #listenFor(ms: number): void {
+    clearTimeout(this.#watchdog)
+    this.#watchdog = setTimeout(() => this.#socket?.close(), ms)
+  }
+
+  #again(): void {
+    if (this.#ended) return
+    clearTimeout(this.#watchdog)
+    this.#socket = undefined
+    this.ear.line(false)
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => void this.#connect(), backoff(this.#attempt++))
+  }
+
+  /** The device is back on the network, or the page on the screen: no reason to wait out the pause. */
+  #hurry = (): void => {
+    if (this.#socket || this.#ended || document.visibilityState === 'hidden') return
+    clearTimeout(this.#timer)
+    void this.#connect()
+  }
+}

@@ -1,0 +1,36 @@
+import { cpSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { svelte } from '@sveltejs/vite-plugin-svelte'
+import { defineConfig } from 'vitest/config'
+import type { Plugin } from 'vite'
+
+const out = join(import.meta.dirname, '../static')
+
+/** What pdf.js fetches while it runs: its worker, character maps, the 14 standard fonts, decoders, colour profiles. */
+function pdfjsFiles(): Plugin {
+  const from = join(import.meta.dirname, 'node_modules/pdfjs-dist')
+  return {
+    name: 'pdfjs-files',
+    apply: 'build',
+    closeBundle() {
+      const to = join(out, 'assets/pdfjs')
+      mkdirSync(to, { recursive: true })
+      for (const folder of ['cmaps', 'standard_fonts', 'wasm', 'iccs']) cpSync(join(from, folder), join(to, folder), { recursive: true })
+      cpSync(join(from, 'legacy/build/pdf.worker.min.mjs'), join(to, 'pdf.worker.min.mjs'))
+    },
+  }
+}
+
+export default defineConfig({
+  base: '/',
+  plugins: [svelte(), pdfjsFiles()],
+  build: {
+    outDir: out,
+    emptyOutDir: true,
+    target: ['es2022', 'chrome100', 'safari16'],
+    assetsInlineLimit: 0, // the content security policy lets fonts and pictures come from files only
+    chunkSizeWarningLimit: 700,
+  },
+  resolve: { conditions: ['browser'] },
+  test: { include: ['src/**/*.test.ts', 'tests/**/*.test.ts'], environment: 'node' },
+})
