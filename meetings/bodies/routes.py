@@ -4,7 +4,7 @@ from fastapi import APIRouter, Depends, Request, Response, UploadFile
 from pydantic import Field
 from sqlalchemy import select
 
-from docs_store import sandbox
+from docs_store.tables import read_table
 from meetings.access.door import Administering, SignedIn
 from meetings.access.models import Administrator
 from meetings.bodies import actions
@@ -38,7 +38,7 @@ Managing = Annotated[Caller, Depends(_managing)]
 
 
 def _uploaded(_caller: Managing, file: UploadFile) -> tuple[list[Row], list[RowError]]:
-    return read_rows(sandbox.read_table(file.file.read()))
+    return read_rows(read_table(file.file.read()))
 
 
 # The rows of an uploaded spreadsheet; parsed before any transaction begins.

@@ -1,11 +1,11 @@
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
-from docs_store.annotations import NoteMark
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import Field
 
 from docs_store import annotations
+from docs_store.annotations import NoteMark
 from docs_store.routes import content_disposition
 from meetings.agenda.door import Delegated, Seat
 from meetings.bodies.models import Member
@@ -24,13 +24,14 @@ Place = Annotated[int, Field(ge=-200_000, le=200_000)]  # tenths of a point, unr
 Point = Annotated[list[Place], Field(min_length=3, max_length=3)]  # x, y, pressure 0..100
 Stroke = Annotated[list[Point], Field(max_length=5000)]
 Quad = Annotated[list[Place], Field(min_length=8, max_length=8)]
+Kind = Literal["ink", "highlight", "text"]
 NoteId = Annotated[str, Path(pattern=r"^[0-9a-f-]{32,36}$")]
 
 
 class NoteBody(Wire):
     version: Annotated[int, Field(ge=1, le=100_000)]
     page: Annotated[int, Field(ge=0, le=100_000)]
-    kind: Literal["ink", "highlight", "text"]
+    kind: Kind
     strokes: Annotated[list[Stroke], Field(max_length=200, default_factory=list)]
     quads: Annotated[list[Quad], Field(max_length=500, default_factory=list)]
     at: Annotated[list[Place], Field(min_length=2, max_length=2)] | None = None
@@ -47,7 +48,7 @@ class NoteView(View):
     paper_id: str
     version: int
     page: int
-    kind: Literal["ink", "highlight", "text"]
+    kind: Kind
     strokes: list[list[list[int]]]
     quads: list[list[int]]
     at: list[int] | None
@@ -93,10 +94,10 @@ def annotated_copy(seat: Delegated, store: Shelf, tx: Read, now: Now, paper_id: 
         NoteMark(
             id=note.id,
             page=note.page,
-            kind=note.kind,
+            kind=cast(Kind, note.kind),
             strokes=note.strokes,
             quads=note.quads,
-            at=note.at,
+            at=note.at or (0, 0),
             color=note.color,
             width=note.width,
             text=note.text,

@@ -1,0 +1,140 @@
+"""The minutes as sections of words, in form 1.9 of Decree 30/2020/NĐ-CP (biên bản), from the facts."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from meetings.bodies.models import Member
+from meetings.live.views import PollView
+from meetings.minutes.facts import Facts
+from shared.words import say
+
+VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
+LOCALES = ("meetings",)
+SECTIONS = ("opening", "attendance", "content", "voting", "closing")
+
+
+@dataclass(frozen=True)
+class VoteTable:
+    """One poll as the minutes show it; the five numbers add up to the whole body."""
+
+    number: str
+    heading: str
+    counts: list[int]
+    sum: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """`paragraphs` come from the log and are locked; `text` is the secretary's."""
+
+    key: str
+    title: str
+    paragraphs: list[str]
+    text: str
+    votes: list[VoteTable] = field(default_factory=list)
+
+
+def clock(at: datetime | None) -> str:
+    """`10 giờ 42 phút`, Vietnam time."""
+    return at.astimezone(VIETNAM).strftime("%H giờ %M phút") if at else "…"
+
+
+def day(at: datetime | None) -> str:
+    """`ngày 09 tháng 12 năm 2026`, Vietnam time."""
+    return at.astimezone(VIETNAM).strftime("ngày %d tháng %m năm %Y") if at else "…"
+
+
+def _say(key: str, **facts: object) -> str:
+    return say("vi", LOCALES, f"minutes.{key}", **facts)  # official minutes are in Vietnamese
+
+
+def _name(member: Member) -> str:
+    return f"{member.honorific.lower()} {member.full_name}".strip()
+
+
+def sections(facts: Facts, texts: dict[str, str]) -> list[Section]:
+    bodies = {
+        "opening": _opening(facts),
+        "attendance": _attendance(facts),
+        "content": _content(facts),
+        "voting": [] if facts.polls else [_say("no-votes")],
+        "closing": [_say("closed", clock=clock(facts.meeting.closed_at), day=day(facts.meeting.closed_at))],
+    }
+    votes = [_vote(poll) for poll in facts.polls]
+    return [
+        Section(
+            key=key,
+            title=_say(f"title.{key}"),
+            paragraphs=bodies[key],
+            text=texts.get(key, ""),
+            votes=votes if key == "voting" else [],
+        )
+        for key in SECTIONS
+    ]
+
+
+def _opening(facts: Facts) -> list[str]:
+    meeting, members = facts.meeting, facts.members
+    lines = [_say("opened", clock=clock(meeting.opened_at), day=day(meeting.opened_at), place=meeting.place or "…")]
+    for role, member_id in (("chair", meeting.chair_id), ("secretary", meeting.secretary_id)):
+        if member_id in members:
+            lines.append(_say(role, name=_name(members[member_id]), post=members[member_id].post))
+    return lines
+
+
+def _attendance(facts: Facts) -> list[str]:
+    present, missing = facts.present(), facts.missing()
+    excused = [one for one in missing if one.id in facts.roll and facts.roll[one.id].state == "excused"]
+    lines = [
+        _say("roll", total=len(facts.voters), present=len(present), absent=len(missing), excused=len(excused)),
+    ]
+    if facts.quorum:
+        outcome = _say("quorum.reached" if facts.quorum.reached else "quorum.short")
+        lines.append(
+            _say("quorum", needed=facts.quorum.needed, total=facts.quorum.total, present=facts.quorum.present, outcome=outcome)
+        )
+    lines += [_say("missing", name=_name(one), reason=facts.reasons.get(one.id) or _say("no-reason")) for one in missing]
+    return lines
+
+
+def _content(facts: Facts) -> list[str]:
+    lines = []
+    for at, item_id in facts.entered:
+        if item := facts.agenda.get(item_id):
+            presenter = _say("presented", presenter=item.presenter) if item.presenter else ""
+            lines.append(_say("item", clock=clock(at), number=item.number, title=item.title) + presenter)
+        for spoke in (one for one in facts.spoke if one.item_id == item_id):
+            member = facts.members.get(spoke.member_id)
+            if member:
+                length = f"{spoke.used // 60} phút {spoke.used % 60:02} giây"
+                lines.append(_say(f"spoke.{spoke.kind}", name=_name(member), clock=clock(spoke.at), length=length))
+    for start, end in facts.adjourned:
+        lines.append(_say("adjourned", start=clock(start), end=clock(end)) if end else _say("rose", start=clock(start)))
+    return list(dict.fromkeys(lines))
+
+
+def _vote(poll: PollView) -> VoteTable:
+    tally = poll.tally
+    counts = (
+        [tally.in_favour, tally.against, tally.abstaining, tally.not_voted - tally.absent, tally.absent] if tally else [0] * 5
+    )
+    share = f"{counts[0] * 1000 // max(poll.electorate, 1) / 10:.1f}".replace(".", ",")
+    result = _say(f"outcome.{poll.outcome}")
+    tie = _say("tie") if poll.tie_decided_by_chair else ""
+    return VoteTable(
+        number=poll.number,
+        heading=_say("poll", number=poll.number, title=poll.title, opened=clock(poll.opened_at), closed=clock(poll.closed_at)),
+        counts=counts,
+        sum=_say(
+            "sum",
+            electorate=poll.electorate,
+            present=poll.quorum.present if poll.quorum else 0,
+            needed=poll.needed,
+            in_favour=counts[0],
+            share=share,
+            outcome=result,
+            check_code=poll.check_code,
+        )
+        + tie,
+    )

@@ -1,0 +1,95 @@
+"""What the log says happened: the part of the minutes that nobody can edit."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from meetings.agenda.models import Meeting
+from meetings.bodies.models import Member, members_of
+from meetings.live import events
+from meetings.live.log import logged
+from meetings.live.models import Event
+from meetings.live.views import AttendanceView, ItemView, MeetingView, PollView, QuorumView, SpeechView
+
+
+@dataclass(frozen=True, slots=True)
+class Spoke:
+    """`used` in seconds."""
+
+    at: datetime
+    member_id: str
+    item_id: str | None
+    kind: str
+    used: int
+
+
+@dataclass
+class Facts:
+    """Members by id; lists in the order of the log. `roll` is the attendance when the meeting was opened."""
+
+    meeting: MeetingView
+    members: dict[str, Member]
+    agenda: dict[str, ItemView] = field(default_factory=dict)
+    roll: dict[str, AttendanceView] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    quorum: QuorumView | None = None
+    entered: list[tuple[datetime, str]] = field(default_factory=list)
+    spoke: list[Spoke] = field(default_factory=list)
+    polls: list[PollView] = field(default_factory=list)
+    adjourned: list[tuple[datetime, datetime | None]] = field(default_factory=list)
+    attendance: dict[str, AttendanceView] = field(default_factory=dict)
+
+    @property
+    def voters(self) -> list[Member]:
+        return [member for member in self.members.values() if member.votes]
+
+    def present(self) -> list[Member]:
+        return [one for one in self.voters if one.id in self.roll and self.roll[one.id].state == "present"]
+
+    def missing(self) -> list[Member]:
+        present = {member.id for member in self.present()}
+        return [one for one in self.voters if one.id not in present]
+
+
+def gather(tx: Session, meeting_id: str) -> Facts:
+    """Read the whole log of a meeting in its order."""
+    meeting = tx.get_one(Meeting, meeting_id)
+    facts = Facts(meeting=meeting.view(), members={one.id: one for one in members_of(tx, meeting.body_id)})
+    opened = False
+    for row in tx.scalars(select(Event).where(Event.meeting_id == meeting_id).order_by(Event.seq)):
+        entry = logged(row)
+        _take(facts, entry.event, entry.at)
+        if isinstance(entry.event, events.MeetingOpened) and not opened:
+            opened, facts.roll = True, dict(facts.attendance)
+        if not opened and isinstance(entry.event, events.MemberCheckedIn | events.MemberMarked):
+            facts.quorum = entry.event.quorum
+    return facts
+
+
+def _take(facts: Facts, event: events.AnyEvent, at: datetime) -> None:
+    match event:
+        case events.AgendaChanged(agenda=agenda):
+            facts.agenda = agenda
+        case events.MemberCheckedIn(attendance=one):
+            facts.attendance[one.member_id] = one
+        case events.MemberMarked(attendance=one, reason=reason):
+            facts.attendance[one.member_id] = one
+            facts.reasons[one.member_id] = reason
+        case events.ItemEntered(meeting=meeting) if meeting.current_item_id:
+            facts.entered.append((at, meeting.current_item_id))
+        case events.SpeechEnded(speech=speech):
+            facts.spoke.append(_spoke(speech, at))
+        case events.PollCounted(poll=poll):
+            facts.polls.append(poll)
+        case events.MeetingAdjourned():
+            facts.adjourned.append((at, None))
+        case events.MeetingOpened() if facts.adjourned:
+            facts.adjourned[-1] = (facts.adjourned[-1][0], at)
+        case _:
+            pass
+
+
+def _spoke(speech: SpeechView, at: datetime) -> Spoke:
+    return Spoke(at=at, member_id=speech.member_id, item_id=speech.item_id, kind=speech.kind, used=speech.used)
