@@ -28,9 +28,9 @@ ICON_PATH = "1 1 16 16 re B 4 13 m 14 13 l 4 9.5 m 14 9.5 l 4 6 m 10 6 l S"
 class NoteMark:
     """One note. Coordinates are tenths of a point in the page's unrotated user space, integers; pages count from 0.
 
-    `ink` has `strokes` of [x, y, pressure 0..100]; `highlight` has `quads` of eight numbers: upper left, upper right,
-    lower left, lower right; `text` is an icon at `at` (its upper left corner as the page is seen) whose words show on a tap; `box` writes
-    `text` on the page, `width` wide (1600 if 0). `color` is #rrggbb; `width` is the pen's for ink.
+    `ink` has `strokes` of [x, y, pressure 0..100]. `highlight` has `quads` of eight numbers: upper left, upper right, lower
+    left, lower right. `text` is an icon at `at` (its upper left corner as the page is seen) whose words show on a tap; `box`
+    writes `text` on the page, `width` wide (1600 if 0). `color` is #rrggbb; for ink, `width` is the pen's.
     """
 
     id: str
