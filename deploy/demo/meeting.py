@@ -49,6 +49,10 @@ class PlannedMeeting:
     def minutes(self) -> int:
         return sum(item.minutes for item in self.items)
 
+    @property
+    def ends_at(self) -> datetime:
+        return self.starts_at + timedelta(minutes=self.minutes)
+
     def walk(self) -> Iterator[PlannedItem]:
         """Every item, each before its sub-items."""
         for item in self.items:
