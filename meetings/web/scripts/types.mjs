@@ -12,7 +12,7 @@ const dump = `
 import json
 from meetings.app import build
 from meetings.settings import MeetingsSettings
-settings = MeetingsSettings(public_url="http://localhost", database_url="sqlite://", secret="only to read the schema, no server", issuer="http://localhost", client_id="meetings-web", audience="meetings")
+settings = MeetingsSettings(public_url="http://localhost", database_url="sqlite:///never-opened.db", storage_url="memory://", secret="only to read the schema, no server", issuer="http://localhost", client_id="meetings-web", audience="meetings")
 print(json.dumps(build(settings).openapi()))
 `
 const schema = JSON.parse(execFileSync(python, ['-c', dump], { cwd: root, encoding: 'utf8', maxBuffer: 1 << 26 }))

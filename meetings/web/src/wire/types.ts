@@ -248,6 +248,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/meetings/{meeting_id}/invitations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List Invitations */
+        get: operations["list_invitations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/meetings/{meeting_id}/invitations/mine": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** My Invitation */
+        get: operations["my_invitation"];
+        /** Reply */
+        put: operations["reply"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/meetings/{meeting_id}/items": {
         parameters: {
             query?: never;
@@ -300,6 +335,63 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/meetings/{meeting_id}/items/{item_id}/papers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Add Paper */
+        post: operations["add_paper"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/meetings/{meeting_id}/lead": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Lead Page
+         * @description Show a page to all, or (null) let go.
+         */
+        post: operations["lead_page"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/meetings/{meeting_id}/notes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * My Notes
+         * @description The caller's notes over all papers of the meeting; `q` searches their words without tone marks.
+         */
+        get: operations["my_notes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/meetings/{meeting_id}/open": {
         parameters: {
             query?: never;
@@ -311,6 +403,211 @@ export interface paths {
         put?: never;
         /** Open Meeting */
         post: operations["open_meeting"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/meetings/{meeting_id}/papers/{paper_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Change Paper */
+        patch: operations["change_paper"];
+        trace?: never;
+    };
+    "/api/meetings/{meeting_id}/papers/{paper_id}/copy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Annotated Copy
+         * @description A copy of the paper in which the caller's notes, and the shared ones, are PDF annotations (ISO 32000-2, 12.5).
+         */
+        get: operations["annotated_copy"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/meetings/{meeting_id}/papers/{paper_id}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read File
+         * @description The PDF, whole or by range.
+         */
+        get: operations["read_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/meetings/{meeting_id}/papers/{paper_id}/notes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Notes
+         * @description The caller's own, tombstones too, and what others share.
+         */
+        get: operations["list_notes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/meetings/{meeting_id}/papers/{paper_id}/notes/{note_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Put Note */
+        put: operations["put_note"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/meetings/{meeting_id}/papers/{paper_id}/opened": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Note Opened */
+        post: operations["note_opened"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/meetings/{meeting_id}/papers/{paper_id}/readers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Readers
+         * @description Who has opened the newest published version.
+         */
+        get: operations["readers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/meetings/{meeting_id}/papers/{paper_id}/text": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Search Text
+         * @description Where the words stand; tone marks count only if the query has some.
+         */
+        get: operations["search_text"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/meetings/{meeting_id}/papers/{paper_id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Replace Paper */
+        post: operations["replace_paper"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/meetings/{meeting_id}/papers/{paper_id}/withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Withdraw Paper */
+        post: operations["withdraw_paper"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/meetings/{meeting_id}/papers/desk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Desk Papers
+         * @description All papers with all versions, published or waiting.
+         */
+        get: operations["desk_papers"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -437,6 +734,26 @@ export interface paths {
         put?: never;
         /** Open Poll */
         post: operations["open_poll"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/meetings/{meeting_id}/publish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Publish
+         * @description Let out what waits; the first time also the meeting itself and its invitations.
+         */
+        post: operations["publish"];
         delete?: never;
         options?: never;
         head?: never;
@@ -652,6 +969,19 @@ export interface components {
              */
             state: "present" | "excused" | "absent";
         };
+        /** Body_add_paper */
+        Body_add_paper: {
+            /**
+             * Audience
+             * @default delegates
+             * @enum {string}
+             */
+            audience: "all" | "delegates" | "desk";
+            /** File */
+            file: string;
+            /** Title */
+            title?: string | null;
+        };
         /** Body_backchannel_logout */
         Body_backchannel_logout: {
             /** Logout Token */
@@ -664,6 +994,11 @@ export interface components {
         };
         /** Body_preview_import */
         Body_preview_import: {
+            /** File */
+            file: string;
+        };
+        /** Body_replace_paper */
+        Body_replace_paper: {
             /** File */
             file: string;
         };
@@ -712,6 +1047,50 @@ export interface components {
         Created: {
             /** Id */
             id: string;
+        };
+        /** DeskPaper */
+        DeskPaper: {
+            /**
+             * Audience
+             * @enum {string}
+             */
+            audience: "all" | "delegates" | "desk";
+            /** Id */
+            id: string;
+            /** Item Id */
+            item_id: string;
+            /** Openable */
+            openable: number;
+            /** Opened */
+            opened: number;
+            /** Title */
+            title: string;
+            /** Versions */
+            versions: components["schemas"]["DeskVersion"][];
+            /** Withdrawn */
+            withdrawn: boolean;
+        };
+        /** DeskVersion */
+        DeskVersion: {
+            /**
+             * Added At
+             * Format: date-time
+             */
+            added_at: string;
+            /** Name */
+            name: string;
+            /** Number */
+            number: number;
+            /** Pages */
+            pages: number;
+            /** Published At */
+            published_at: string | null;
+            /** Size */
+            size: number;
+            /** Warnings */
+            warnings: {
+                [key: string]: unknown;
+            }[];
         };
         /**
          * EventsFrame
@@ -807,6 +1186,22 @@ export interface components {
              */
             type: "hello";
         };
+        /** Hits */
+        Hits: {
+            /** Hits */
+            hits: components["schemas"]["HitView"][];
+        };
+        /** HitView */
+        HitView: {
+            /** After */
+            after: string;
+            /** Before */
+            before: string;
+            /** Match */
+            match: string;
+            /** Page */
+            page: number;
+        };
         /** HTTPValidationError */
         HTTPValidationError: {
             /** Detail */
@@ -832,6 +1227,17 @@ export interface components {
             new: number;
             /** Rows */
             rows: components["schemas"]["RowView"][];
+        };
+        /** InvitationView */
+        InvitationView: {
+            /** Member Id */
+            member_id: string;
+            /** Reason */
+            reason: string;
+            /** Reply */
+            reply: ("accepted" | "declined") | null;
+            /** Sent At */
+            sent_at: string | null;
         };
         /**
          * ItemEntered
@@ -901,6 +1307,13 @@ export interface components {
             /** Paper Id */
             paper_id: string;
         };
+        /** LeadTo */
+        LeadTo: {
+            /** Page */
+            page?: number | null;
+            /** Paper Id */
+            paper_id: string | null;
+        };
         /**
          * Logged
          * @description An event with its place in the log.
@@ -912,7 +1325,7 @@ export interface components {
              */
             at: string;
             /** Event */
-            event: components["schemas"]["MeetingPublished"] | components["schemas"]["MeetingChanged"] | components["schemas"]["MeetingOpened"] | components["schemas"]["MeetingAdjourned"] | components["schemas"]["MeetingClosed"] | components["schemas"]["ItemEntered"] | components["schemas"]["PageLed"] | components["schemas"]["MembersChanged"] | components["schemas"]["AgendaChanged"] | components["schemas"]["PaperPublished"] | components["schemas"]["PaperWithdrawn"] | components["schemas"]["MemberCheckedIn"] | components["schemas"]["MemberMarked"] | components["schemas"]["SpeechRequested"] | components["schemas"]["SpeechWithdrawn"] | components["schemas"]["SpeechMoved"] | components["schemas"]["FloorGiven"] | components["schemas"]["FloorPaused"] | components["schemas"]["FloorResumed"] | components["schemas"]["FloorExtended"] | components["schemas"]["SpeechEnded"] | components["schemas"]["PollPrepared"] | components["schemas"]["PollOpened"] | components["schemas"]["PollExtended"] | components["schemas"]["PollClosed"] | components["schemas"]["PollCounted"] | components["schemas"]["OutcomeDeclared"] | components["schemas"]["MinutesDrafted"] | components["schemas"]["MinutesFrozen"] | components["schemas"]["MinutesSigned"] | components["schemas"]["MinutesReturned"];
+            event: components["schemas"]["MeetingPublished"] | components["schemas"]["MeetingChanged"] | components["schemas"]["MeetingOpened"] | components["schemas"]["MeetingAdjourned"] | components["schemas"]["MeetingClosed"] | components["schemas"]["ItemEntered"] | components["schemas"]["PageLed"] | components["schemas"]["MembersChanged"] | components["schemas"]["AgendaChanged"] | components["schemas"]["PaperPublished"] | components["schemas"]["PaperWithdrawn"] | components["schemas"]["NoteShared"] | components["schemas"]["MemberCheckedIn"] | components["schemas"]["MemberMarked"] | components["schemas"]["SpeechRequested"] | components["schemas"]["SpeechWithdrawn"] | components["schemas"]["SpeechMoved"] | components["schemas"]["FloorGiven"] | components["schemas"]["FloorPaused"] | components["schemas"]["FloorResumed"] | components["schemas"]["FloorExtended"] | components["schemas"]["SpeechEnded"] | components["schemas"]["PollPrepared"] | components["schemas"]["PollOpened"] | components["schemas"]["PollExtended"] | components["schemas"]["PollClosed"] | components["schemas"]["PollCounted"] | components["schemas"]["OutcomeDeclared"] | components["schemas"]["MinutesDrafted"] | components["schemas"]["MinutesFrozen"] | components["schemas"]["MinutesSigned"] | components["schemas"]["MinutesReturned"];
             /** Seq */
             seq: number;
         };
@@ -1241,6 +1654,112 @@ export interface components {
              */
             kind: "speech" | "debate";
         };
+        /** NoteBody */
+        NoteBody: {
+            /** At */
+            at?: number[] | null;
+            /**
+             * Color
+             * @default #1E4C9A
+             */
+            color: string;
+            /**
+             * Deleted
+             * @default false
+             */
+            deleted: boolean;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "ink" | "highlight" | "text";
+            /** Page */
+            page: number;
+            /** Quads */
+            quads?: number[][];
+            /**
+             * Rev
+             * @default 0
+             */
+            rev: number;
+            /**
+             * Shared
+             * @default false
+             */
+            shared: boolean;
+            /** Strokes */
+            strokes?: number[][][];
+            /**
+             * Text
+             * @default
+             */
+            text: string;
+            /** Version */
+            version: number;
+            /**
+             * Width
+             * @default 15
+             */
+            width: number;
+        };
+        /**
+         * NoteShared
+         * @description A shared note is new, changed or gone; the reader of that paper fetches its notes anew.
+         */
+        NoteShared: {
+            /** Note Id */
+            note_id: string;
+            /** Paper Id */
+            paper_id: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "note.shared";
+        };
+        /** NoteView */
+        NoteView: {
+            /** At */
+            at: number[] | null;
+            /** Author Id */
+            author_id: string;
+            /** Color */
+            color: string;
+            /** Deleted */
+            deleted: boolean;
+            /** Id */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "ink" | "highlight" | "text";
+            /** Mine */
+            mine: boolean;
+            /**
+             * Modified At
+             * Format: date-time
+             */
+            modified_at: string;
+            /** Page */
+            page: number;
+            /** Paper Id */
+            paper_id: string;
+            /** Quads */
+            quads: number[][];
+            /** Rev */
+            rev: number;
+            /** Shared */
+            shared: boolean;
+            /** Strokes */
+            strokes: number[][][];
+            /** Text */
+            text: string;
+            /** Version */
+            version: number;
+            /** Width */
+            width: number;
+        };
         /** OutcomeDeclared */
         OutcomeDeclared: {
             poll: components["schemas"]["PollView"];
@@ -1261,6 +1780,33 @@ export interface components {
              * @enum {string}
              */
             type: "page.led";
+        };
+        /** PaperChange */
+        PaperChange: {
+            /** Audience */
+            audience?: ("all" | "delegates" | "desk") | null;
+            /** Title */
+            title?: string | null;
+        };
+        /**
+         * PaperDraft
+         * @description A version that was taken in; it waits for publishing.
+         */
+        PaperDraft: {
+            /** Pages */
+            pages: number;
+            /** Paper Id */
+            paper_id: string;
+            /** Replaced */
+            replaced: boolean;
+            /** Size */
+            size: number;
+            /** Version */
+            version: number;
+            /** Warnings */
+            warnings: {
+                [key: string]: unknown;
+            }[];
         };
         /** PaperPublished */
         PaperPublished: {
@@ -1427,6 +1973,15 @@ export interface components {
              */
             type: "presence";
         };
+        /** Published */
+        Published: {
+            /** First */
+            first: boolean;
+            /** Notices */
+            notices: number;
+            /** Papers */
+            papers: number;
+        };
         /**
          * QuorumView
          * @description `needed` of `total` members with a vote; `present` are here now.
@@ -1440,6 +1995,13 @@ export interface components {
             reached: boolean;
             /** Total */
             total: number;
+        };
+        /** Readers */
+        Readers: {
+            /** Not Opened */
+            not_opened: string[];
+            /** Opened */
+            opened: string[];
         };
         /**
          * Receipt
@@ -1462,6 +2024,19 @@ export interface components {
             receipt: string;
             /** Turn */
             turn: number;
+        };
+        /** Reply */
+        Reply: {
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /**
+             * Reply
+             * @enum {string}
+             */
+            reply: "accepted" | "declined";
         };
         /**
          * Role
@@ -1697,6 +2272,11 @@ export interface components {
             msg: string;
             /** Error Type */
             type: string;
+        };
+        /** VersionRef */
+        VersionRef: {
+            /** Version */
+            version: number;
         };
         /**
          * WebConfig
@@ -2207,6 +2787,101 @@ export interface operations {
             };
         };
     };
+    list_invitations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitationView"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    my_invitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitationView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    reply: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reply"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     add_item: {
         parameters: {
             query?: never;
@@ -2340,6 +3015,108 @@ export interface operations {
             };
         };
     };
+    add_paper: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                item_id: string;
+                meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["Body_add_paper"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaperDraft"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    lead_page: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LeadTo"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    my_notes: {
+        parameters: {
+            query?: {
+                q?: string;
+            };
+            header?: never;
+            path: {
+                meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NoteView"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     open_meeting: {
         parameters: {
             query?: never;
@@ -2357,6 +3134,375 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    change_paper: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                meeting_id: string;
+                paper_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PaperChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    annotated_copy: {
+        parameters: {
+            query?: {
+                version?: number | null;
+            };
+            header?: never;
+            path: {
+                meeting_id: string;
+                paper_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_file: {
+        parameters: {
+            query?: {
+                version?: number | null;
+            };
+            header?: never;
+            path: {
+                meeting_id: string;
+                paper_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_notes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                meeting_id: string;
+                paper_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NoteView"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    put_note: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                meeting_id: string;
+                note_id: string;
+                paper_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NoteBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NoteView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    note_opened: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                meeting_id: string;
+                paper_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VersionRef"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    readers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                meeting_id: string;
+                paper_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Readers"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    search_text: {
+        parameters: {
+            query: {
+                q: string;
+                version?: number | null;
+            };
+            header?: never;
+            path: {
+                meeting_id: string;
+                paper_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hits"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    replace_paper: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                meeting_id: string;
+                paper_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["Body_replace_paper"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaperDraft"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    withdraw_paper: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                meeting_id: string;
+                paper_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    desk_papers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeskPaper"][];
+                };
             };
             /** @description Validation Error */
             422: {
@@ -2618,6 +3764,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    publish: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Published"];
+                };
             };
             /** @description Validation Error */
             422: {
