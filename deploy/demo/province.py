@@ -26,7 +26,7 @@ Role = Literal["chair", "secretary", "member", "teller"]
 class Unit:
     code: str
     name: str
-    kind: Literal["province", "agency", "commune"]
+    kind: Literal["province", "department", "commune"]
     parent: str | None  # code; there are two levels only, no district
 
 
@@ -61,21 +61,21 @@ class Membership:
 
 UNITS = (
     Unit("binh-lam", "Tỉnh Bình Lâm", "province", None),
-    Unit("vp-hdnd", "Văn phòng Đoàn ĐBQH và HĐND tỉnh", "agency", "binh-lam"),
-    Unit("vp-ubnd", "Văn phòng UBND tỉnh", "agency", "binh-lam"),
-    Unit("so-tai-chinh", "Sở Tài chính", "agency", "binh-lam"),
-    Unit("so-noi-vu", "Sở Nội vụ", "agency", "binh-lam"),
-    Unit("so-tu-phap", "Sở Tư pháp", "agency", "binh-lam"),
-    Unit("so-cong-thuong", "Sở Công Thương", "agency", "binh-lam"),
-    Unit("so-nong-nghiep-moi-truong", "Sở Nông nghiệp và Môi trường", "agency", "binh-lam"),
-    Unit("so-xay-dung", "Sở Xây dựng", "agency", "binh-lam"),
-    Unit("so-giao-duc", "Sở Giáo dục và Đào tạo", "agency", "binh-lam"),
-    Unit("so-y-te", "Sở Y tế", "agency", "binh-lam"),
-    Unit("so-khoa-hoc", "Sở Khoa học và Công nghệ", "agency", "binh-lam"),
-    Unit("so-van-hoa", "Sở Văn hóa, Thể thao và Du lịch", "agency", "binh-lam"),
-    Unit("so-dan-toc", "Sở Dân tộc và Tôn giáo", "agency", "binh-lam"),
-    Unit("cong-an", "Công an tỉnh", "agency", "binh-lam"),
-    Unit("quan-su", "Bộ Chỉ huy Quân sự tỉnh", "agency", "binh-lam"),
+    Unit("vp-hdnd", "Văn phòng Đoàn ĐBQH và HĐND tỉnh", "department", "binh-lam"),
+    Unit("vp-ubnd", "Văn phòng UBND tỉnh", "department", "binh-lam"),
+    Unit("so-tai-chinh", "Sở Tài chính", "department", "binh-lam"),
+    Unit("so-noi-vu", "Sở Nội vụ", "department", "binh-lam"),
+    Unit("so-tu-phap", "Sở Tư pháp", "department", "binh-lam"),
+    Unit("so-cong-thuong", "Sở Công Thương", "department", "binh-lam"),
+    Unit("so-nong-nghiep-moi-truong", "Sở Nông nghiệp và Môi trường", "department", "binh-lam"),
+    Unit("so-xay-dung", "Sở Xây dựng", "department", "binh-lam"),
+    Unit("so-giao-duc", "Sở Giáo dục và Đào tạo", "department", "binh-lam"),
+    Unit("so-y-te", "Sở Y tế", "department", "binh-lam"),
+    Unit("so-khoa-hoc", "Sở Khoa học và Công nghệ", "department", "binh-lam"),
+    Unit("so-van-hoa", "Sở Văn hóa, Thể thao và Du lịch", "department", "binh-lam"),
+    Unit("so-dan-toc", "Sở Dân tộc và Tôn giáo", "department", "binh-lam"),
+    Unit("cong-an", "Công an tỉnh", "department", "binh-lam"),
+    Unit("quan-su", "Bộ Chỉ huy Quân sự tỉnh", "department", "binh-lam"),
     Unit("phuong-loc-an", "Phường Lộc An", "commune", "binh-lam"),
     Unit("xa-tan-lam", "Xã Tân Lâm", "commune", "binh-lam"),
     Unit("xa-da-hoa", "Xã Đạ Hòa", "commune", "binh-lam"),

@@ -1,0 +1,200 @@
+"""`dienhong demo`: make the sample province once, start everything, say where to look, run until Ctrl-C."""
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from shared.clock import now
+
+console = Console()
+READY_WITHIN = 60  # seconds
+SHOWN = ("secretary", "chair", "member", "teller", "administrator")
+
+
+class Demo:
+    """The demo's folder, addresses and secrets."""
+
+    def __init__(self) -> None:
+        self.folder = Path(os.environ.get("VAR_DIR", "var")).resolve() / "demo"
+        ports = {"idp": 8400, "meetings": 8500, "calendar": 8600, "pki": 8700}
+        self.ports = {name: int(os.environ.get(f"{name.upper()}_PORT", port)) for name, port in ports.items()}
+        self.urls = {name: f"http://localhost:{port}" for name, port in self.ports.items()}
+        self.ready = self.folder / "ready.json"
+
+    def state(self) -> dict[str, Any]:
+        """What was made at the first run; only the owner can read it."""
+        state: dict[str, Any] = json.loads(self.ready.read_text())
+        return state
+
+    def environment(self, service: str, state: dict[str, Any]) -> dict[str, str]:
+        """The settings of one service, as its deployment would give them."""
+        own = {
+            "PUBLIC_URL": self.urls[service],
+            "DATABASE_URL": f"sqlite:///{self.folder / service}.db",
+            "SECRET": state["secrets"][service],
+            "STORAGE_URL": str(self.folder / "documents"),
+            "SMTP_URL": f"file://{self.folder / 'mail'}",
+            "MAIL_FROM": "hop-khong-giay@binhlam.example",
+            "ISSUER": self.urls["idp"],
+            "CLIENT_ID": "meetings-web",
+            "AUDIENCE": self.urls["meetings"],
+            "SIGNERS_URL": str(self.folder / "pki" / "signers"),
+            "TSA_URL": f"http://127.0.0.1:{self.ports['pki']}/tsa",
+            "TRUST_ROOTS": str(self.folder / "pki" / "root.pem"),
+            "HELP_LINE": "0263 3888 154",
+        }
+        return {**os.environ, **own}
+
+
+def run() -> None:
+    demo = Demo()
+    started = time.monotonic()
+    if not demo.ready.exists():
+        _make(demo)
+    state = demo.state()
+    if state["ports"] != demo.ports:
+        console.print(
+            f"[red]The demo in {demo.folder} was made for the ports {state['ports']}; remove the folder to make it anew."
+        )
+        raise SystemExit(1)
+    children = _start(demo, state)
+    try:
+        _wait_until_ready(demo, children)
+        _describe(demo, state)
+        console.print(f"[dim]Ready after {time.monotonic() - started:.1f} s. Ctrl-C ends it.")
+        _watch(demo, state, children)
+    except KeyboardInterrupt:
+        console.print("\nEnding.")
+    finally:
+        for child in children.values():
+            child.send_signal(signal.SIGTERM)
+        for child in children.values():
+            child.wait(timeout=15)
+
+
+def _make(demo: Demo) -> None:
+    """All that is made once. It is whole when `ready.json` is there; what an interrupted run left is cleared away."""
+    import shutil
+
+    from deploy.demo import province, seed
+    from deploy.demo.pki import open_pki
+    from docs_store.store import derive_key, open_store
+    from shared.db import Database
+    from shared.migrate import upgrade
+
+    shutil.rmtree(demo.folder, ignore_errors=True)
+    demo.folder.mkdir(parents=True, mode=0o700)
+    kept = {"ports": demo.ports, "secrets": {name: secrets.token_urlsafe(48) for name in ("idp", "meetings", "calendar")}}
+    columns = (TextColumn("{task.description}", justify="left"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("Tables", total=22)
+        databases = {name: Database(f"sqlite:///{demo.folder / name}.db") for name in ("idp", "meetings")}
+
+        def step(words: str) -> None:
+            progress.update(task, description=f"{words:<44.44}", advance=1)
+
+        for name, db in databases.items():
+            upgrade(db.engine, name)
+        step("Accounts and applications")
+        kept |= seed.fill_idp(databases["idp"], now(), demo.urls)
+        step("Certificate authority")
+        pki = open_pki(demo.folder / "pki", demo.ports["pki"], now())
+        for person, membership in province.members(province.COUNCIL):
+            if membership.role in ("chair", "secretary"):
+                pki.signer(person.username, person.name, person.post, person.email, now())
+        step("Bodies, meeting, papers")
+        store = open_store(str(demo.folder / "documents"), derive_key(kept["secrets"]["meetings"], "documents"))  # type: ignore[index]
+        kept["meeting_id"] = seed.fill_meetings(databases["meetings"], store, now(), demo.folder / "papers", step)
+        for db in databases.values():
+            db.close()
+        progress.update(task, description=f"{'The sample province is made':<44}", completed=22)
+    demo.ready.touch(mode=0o600)
+    demo.ready.write_text(json.dumps(kept, ensure_ascii=False, indent=2))
+
+
+def _start(demo: Demo, state: dict[str, Any]) -> dict[str, subprocess.Popen[bytes]]:
+    return {name: _spawn(demo, state, name) for name in ("idp", "meetings", "calendar", "pki")}
+
+
+def _spawn(demo: Demo, state: dict[str, Any], name: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "deploy.cli", "serve", name, "--port", str(demo.ports[name])]
+    environment = demo.environment(name, state) if name in ("idp", "meetings") else {**os.environ}
+    if name == "calendar":
+        secrets_of = {"CALENDAR_SECRET": state["secrets"][name], "CALENDAR_CLIENT_SECRET": state["calendar_secret"]}
+        environment |= {"ISSUER": demo.urls["idp"], "PUBLIC_URL": demo.urls[name], **secrets_of}
+    if name == "pki":
+        environment["PKI_FOLDER"] = str(demo.folder / "pki")
+    log = (demo.folder / f"{name}.log").open("ab")
+    return subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+
+
+def _wait_until_ready(demo: Demo, children: dict[str, subprocess.Popen[bytes]]) -> None:
+    deadline = time.monotonic() + READY_WITHIN
+    waiting = {"idp": "/readyz", "meetings": "/readyz", "calendar": "/healthz"}
+    while waiting and time.monotonic() < deadline:
+        for name, path in list(waiting.items()):
+            if children[name].poll() is not None:
+                console.print(f"[red]{name} did not start; see {demo.folder / name}.log (is port {demo.ports[name]} free?)")
+                raise SystemExit(1)
+            try:
+                if httpx2.get(f"http://127.0.0.1:{demo.ports[name]}{path}", timeout=1).status_code == 200:
+                    del waiting[name]
+            except httpx2.HTTPError:
+                time.sleep(0.05)
+    if waiting:
+        console.print(f"[red]Not ready after {READY_WITHIN} s: {', '.join(waiting)}; see the logs in {demo.folder}")
+        raise SystemExit(1)
+
+
+def _describe(demo: Demo, state: dict[str, Any]) -> None:
+    """Write `demo.json` for programs, and a table for people."""
+    told = {
+        "issuer": demo.urls["idp"],
+        "meetings": demo.urls["meetings"],
+        "calendar": demo.urls["calendar"],
+        "accounts": state["accounts"],
+        "meeting_id": state["meeting_id"],
+        "initial_access_token": state["initial_access_token"],
+        "test_client": {
+            "client_id": "test-client",
+            "redirect_uri": "http://127.0.0.1/callback",
+            "note": "public, PKCE S256, any loopback port",
+            "audience": demo.urls["meetings"],
+        },
+    }
+    file = demo.folder / "demo.json"
+    file.touch(mode=0o600)
+    file.write_text(json.dumps(told, ensure_ascii=False, indent=2))
+    table = Table(box=None, padding=(0, 3, 0, 0))
+    for heading in ("Vai trò", "Họ và tên", "Tên đăng nhập", "Mật khẩu"):
+        table.add_column(heading)
+    for role in SHOWN:
+        one = next(account for account in state["accounts"] if account["role"] == role)
+        table.add_row(role, one["name"], one["username"], one["password"])
+    console.print(f"\n[bold]Họp không giấy[/]   {demo.urls['meetings']}")
+    console.print(f"[bold]Đăng nhập[/]        {demo.urls['idp']}")
+    console.print(f"[bold]Lịch công tác[/]    {demo.urls['calendar']}")
+    console.print(f"[bold]Màn hình lớn[/]     {demo.urls['meetings']}/wall/{state['meeting_id']}\n")
+    console.print(table)
+    console.print(f"\n[dim]All accounts: {file}")
+
+
+def _watch(demo: Demo, state: dict[str, Any], children: dict[str, subprocess.Popen[bytes]]) -> None:
+    """Start again what has died, as a service manager would."""
+    while True:
+        time.sleep(0.5)
+        for name, child in children.items():
+            if child.poll() is not None:
+                console.print(f"[yellow]{name} ended with {child.returncode}; starting it again")
+                children[name] = _spawn(demo, state, name)
