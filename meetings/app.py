@@ -15,6 +15,8 @@ from meetings.bodies import routes as bodies
 from meetings.invitations import actions as invitation_actions
 from meetings.invitations import routes as invitations
 from meetings.live import frames, hub, snapshot, socket
+from meetings.minutes import models as minutes_models
+from meetings.minutes import routes as minutes
 from meetings.notes import routes as notes
 from meetings.pages import routes as pages
 from meetings.papers import models as paper_models
@@ -37,6 +39,7 @@ snapshot.parts |= {
     "quorum": attendance_models.quorum_view,
     "speaking": speaking_models.speaking_view,
     "polls": voting_models.polls_view,
+    "minutes": minutes_models.minutes_view,
 }
 
 ROUTERS = [
@@ -50,6 +53,7 @@ ROUTERS = [
     notes.router,
     speaking.router,
     voting.router,
+    minutes.router,
     socket.router,
     pages.router,
 ]

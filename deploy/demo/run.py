@@ -95,7 +95,7 @@ def _make(demo: Demo) -> None:
 
     shutil.rmtree(demo.folder, ignore_errors=True)
     demo.folder.mkdir(parents=True, mode=0o700)
-    kept = {"ports": demo.ports, "secrets": {name: secrets.token_urlsafe(48) for name in ("idp", "meetings", "calendar")}}
+    kept = {"ports": demo.ports, "secrets": {name: secrets.token_urlsafe(48) for name in ("idp", "meetings")}}
     columns = (TextColumn("{task.description}", justify="left"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("Tables", total=22)
@@ -131,8 +131,8 @@ def _spawn(demo: Demo, state: dict[str, Any], name: str) -> subprocess.Popen[byt
     command = [sys.executable, "-m", "deploy.cli", "serve", name, "--port", str(demo.ports[name])]
     environment = demo.environment(name, state) if name in ("idp", "meetings") else {**os.environ}
     if name == "calendar":
-        secrets_of = {"CALENDAR_SECRET": state["secrets"][name], "CALENDAR_CLIENT_SECRET": state["calendar_secret"]}
-        environment |= {"ISSUER": demo.urls["idp"], "PUBLIC_URL": demo.urls[name], **secrets_of}
+        own = {"ISSUER": demo.urls["idp"], "PUBLIC_URL": demo.urls[name], "CALENDAR_CLIENT_SECRET": state["calendar_secret"]}
+        environment |= own
     if name == "pki":
         environment["PKI_FOLDER"] = str(demo.folder / "pki")
     log = (demo.folder / f"{name}.log").open("ab")

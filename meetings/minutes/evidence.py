@@ -40,7 +40,7 @@ def collect(tx: Session, meeting_id: str) -> dict[str, Any]:
         "members": {one.id: {"name": one.full_name, "votes": one.votes} for one in members},
         "polls": [_poll(tx, poll) for poll in polls_of(tx, meeting_id) if poll.closed_at],
         "papers": _papers(tx, meeting_id),
-        "log": _log(tx, meeting_id),
+        "log": log_of(tx, meeting_id),
     }
 
 
@@ -75,7 +75,8 @@ def _papers(tx: Session, meeting_id: str) -> list[dict[str, Any]]:
     ]
 
 
-def _log(tx: Session, meeting_id: str) -> list[dict[str, Any]]:
+def log_of(tx: Session, meeting_id: str) -> list[dict[str, Any]]:
+    """Every event with the hash that ties it to all before it."""
     rows = tx.scalars(select(Event).where(Event.meeting_id == meeting_id).order_by(Event.seq))
     return [
         {"seq": row.seq, "at": _iso(row.at), "actor": row.actor, "level": row.level, "body": row.body, "hash": row.hash}

@@ -1,0 +1,151 @@
+"""The `dienhong` command."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="One login for a province, and meetings without paper.")
+SERVICES = ("idp", "meetings", "calendar", "pki")
+
+
+@app.command()
+def demo() -> None:
+    """Make and run the sample province, until Ctrl-C."""
+    from deploy.demo.run import run
+
+    run()
+
+
+@app.command()
+def serve(service: Annotated[str, typer.Argument(help=", ".join(SERVICES))], port: int = 8000, host: str = "127.0.0.1") -> None:
+    """Run one service; its settings come from the environment."""
+    if service not in SERVICES:
+        typer.echo(f"unknown service {service!r}: one of {', '.join(SERVICES)}", err=True)
+        raise typer.Exit(2)
+    if service == "pki":
+        _serve_pki(port)
+        return
+    import uvicorn
+
+    from shared.logs import configure
+
+    configure(os.environ.get("LOG_LEVEL", "INFO"))
+    uvicorn.run(
+        _application(service),
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        ws_per_message_deflate=False,
+        proxy_headers=bool(os.environ.get("TRUSTED_PROXIES")),
+        forwarded_allow_ips=os.environ.get("TRUSTED_PROXIES") or None,
+        timeout_graceful_shutdown=10,
+        server_header=False,
+    )
+
+
+def _application(service: str) -> Any:
+    if service == "idp":
+        from idp.app import build as build_idp
+        from idp.settings import IdpSettings
+
+        return build_idp(IdpSettings())
+    if service == "meetings":
+        from meetings.app import build as build_meetings
+        from meetings.settings import MeetingsSettings
+
+        return build_meetings(MeetingsSettings())
+    from deploy.demo.second_app import build as build_calendar
+
+    read = os.environ
+    return build_calendar(
+        read["ISSUER"], "calendar", read["CALENDAR_CLIENT_SECRET"], read["PUBLIC_URL"], read["CALENDAR_SECRET"]
+    )
+
+
+def _serve_pki(port: int) -> None:
+    import signal
+
+    from deploy.demo.pki_server import serve as serve_pki
+
+    server = serve_pki(Path(os.environ["PKI_FOLDER"]), port)
+    signal.sigwait({signal.SIGINT, signal.SIGTERM})
+    server.stop()
+
+
+@app.command()
+def migrate(service: Annotated[str, typer.Argument(help="idp or meetings")]) -> None:
+    """Bring the database of `DATABASE_URL` to the present schema."""
+    import importlib
+
+    from shared.db import Database
+    from shared.migrate import upgrade
+
+    if service not in ("idp", "meetings"):
+        typer.echo("idp or meetings", err=True)
+        raise typer.Exit(2)
+    importlib.import_module(f"{service}.app")
+    db = Database(os.environ["DATABASE_URL"])
+    upgrade(db.engine, service)
+    db.close()
+    typer.echo(f"{service}: up to date")
+
+
+@app.command("add-administrator")
+def add_administrator(username: str) -> None:
+    """Give an official the right to make bodies and import members (meetings' `DATABASE_URL`)."""
+    from meetings.access.actions import name_administrator
+    from shared.clock import now
+    from shared.db import Database
+
+    db = Database(os.environ["DATABASE_URL"])
+    with db.write() as tx:
+        name_administrator(tx, now(), username)
+    db.close()
+
+
+@app.command("create-account")
+def create_account(username: str, full_name: str, email: str = "", post: str = "", honorific: str = "Ông") -> None:
+    """Make an account at idp (idp's `DATABASE_URL`) and print its first password, once."""
+    from idp.accounts import actions
+    from shared.clock import now
+    from shared.db import Database
+
+    db = Database(os.environ["DATABASE_URL"])
+    password = actions.new_password()
+    with db.write() as tx:
+        actions.create_account(
+            tx, now(), username=username, full_name=full_name, honorific=honorific, email=email, post=post, password=password
+        )
+    db.close()
+    typer.echo(password)
+
+
+@app.command()
+def verify(
+    file: Annotated[Path, typer.Argument(help="The minutes, as PDF.")],
+    roots: Annotated[Path | None, typer.Option(help="PEM file of the authorities to trust; default: TRUST_ROOTS.")] = None,
+    language: Annotated[str, typer.Option("--lang", help="vi or en")] = "vi",
+) -> None:
+    """Check signed minutes without any database: who signed when, that nothing changed, that the votes add up."""
+    from meetings.minutes.verify import report
+
+    if not file.is_file():
+        typer.echo(f"{file}: no such file", err=True)
+        raise typer.Exit(2)
+    trusted = roots or (Path(os.environ["TRUST_ROOTS"]) if os.environ.get("TRUST_ROOTS") else None)
+    found = report(file.read_bytes(), trusted.read_bytes() if trusted else b"", language)
+    for line in found.lines:
+        typer.echo(f"{'✓' if line.ok else '✗'} {line.text}")
+    raise typer.Exit(0 if found.ok else 1)
+
+
+def main() -> None:
+    sys.exit(app())
+
+
+if __name__ == "__main__":
+    main()
