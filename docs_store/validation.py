@@ -1,0 +1,240 @@
+"""Is this signed PDF whole, and who signed it? Says so without any network, from the proofs within; never raises.
+
+The verdict is stricter than a viewer's: every signature intact, trusted and good at its time; nothing changed after it but
+further signatures (pyHanko's difference analysis); the last signature or timestamp covers the file to its last byte; the
+containers of the signatures hold nothing that nobody vouches for.
+"""
+
+import asyncio
+import base64
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pikepdf
+from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.sign.diff_analysis import DiffResult
+from pyhanko.sign.validation import async_validate_pdf_signature, async_validate_pdf_timestamp
+from pyhanko.sign.validation.dss import DocumentSecurityStore
+from pyhanko.sign.validation.errors import NoDSSFoundError
+from pyhanko.sign.validation.generic_cms import extract_tst_data_iter
+from pyhanko.sign.validation.settings import KeyUsageConstraints
+from pyhanko.sign.validation.status import SignatureCoverageLevel
+from pyhanko_certvalidator import ValidationContext
+
+from docs_store import sandbox
+from docs_store.signing import certificates
+from docs_store.wholeness import hole_is_whole
+
+MAX_ATTACHED = 32 << 20
+USAGE = KeyUsageConstraints(key_usage={"non_repudiation", "digital_signature"})
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`kind`: unparsable, unsigned, altered, untrusted, revoked, changed-after, container, trailing-bytes, timestamp.
+
+    `field` names the signature that it concerns, "" for the file.
+    """
+
+    kind: str
+    field: str = ""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """`stamped_at` is the timestamp authority's word on the time, `claimed_at` the signer's. `covers`: file or revision.
+
+    `modification`: what came after, of none, lta_updates, form_filling, annotations, other. `level`: B-B, B-T, B-LT.
+    """
+
+    field: str
+    signer: str
+    reason: str
+    claimed_at: str | None
+    stamped_at: str | None
+    intact: bool
+    trusted: bool
+    covers: str
+    modification: str
+    level: str
+
+
+@dataclass(frozen=True)
+class Timestamp:
+    """A document timestamp: vouches that everything before it was there `at`."""
+
+    field: str
+    authority: str
+    at: str
+    intact: bool
+    trusted: bool
+
+
+@dataclass(frozen=True)
+class Validation:
+    ok: bool
+    sha256: str
+    signatures: tuple[Signature, ...] = ()
+    timestamps: tuple[Timestamp, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    attachments: dict[str, bytes] = field(default_factory=dict)
+
+
+def validate(pdf: bytes, trust_roots: Sequence[bytes], *, now: datetime) -> Validation:
+    """The verdict on a file of our own; `validate_untrusted` is the one for strangers' files. Instants are ISO 8601."""
+    sha256 = hashlib.sha256(pdf).hexdigest()
+    try:
+        verdict = asyncio.run(_validate(pdf, trust_roots, now))
+        return replace(verdict, sha256=sha256, attachments=_attachments(pdf))
+    except Exception:  # whatever a damaged file does to its parser, the answer is the same
+        return Validation(False, sha256, faults=(Fault("unparsable"),))
+
+
+def validate_untrusted(pdf: bytes, trust_roots: Sequence[bytes], *, now: datetime) -> Validation:
+    """The same, in the confined process."""
+    roots = [base64.b64encode(root).decode() for root in trust_roots]
+    try:
+        result = sandbox.run("validate", pdf, trust_roots=roots, now=now.isoformat()).result
+    except sandbox.ProcessDied:
+        return Validation(False, hashlib.sha256(pdf).hexdigest(), faults=(Fault("unparsable"),))
+    return Validation(
+        result["ok"],
+        result["sha256"],
+        tuple(Signature(**one) for one in result["signatures"]),
+        tuple(Timestamp(**one) for one in result["timestamps"]),
+        tuple(Fault(**one) for one in result["faults"]),
+        {name: base64.b64decode(content) for name, content in result["attachments"].items()},
+    )
+
+
+def validate_file(source: Path, output: Path, *, trust_roots: list[str], now: str) -> dict[str, Any]:  # noqa: ARG001
+    """The task of the confined process."""
+    verdict = validate(source.read_bytes(), [base64.b64decode(root) for root in trust_roots], now=datetime.fromisoformat(now))
+    attached = {name: base64.b64encode(content).decode() for name, content in verdict.attachments.items()}
+    return asdict(replace(verdict, attachments={})) | {"attachments": attached}
+
+
+async def _validate(pdf: bytes, trust_roots: Sequence[bytes], now: datetime) -> Validation:
+    reader = PdfFileReader(io.BytesIO(pdf), strict=True)
+    embedded = list(reader.embedded_signatures)
+    if not embedded:
+        return Validation(False, "", faults=(Fault("unsigned"),))
+    proofs = _Proofs(reader, trust_roots)
+    faults, found, stamps = [], [], []
+    moments = _moments(embedded, now)
+    for signature, moment in zip(embedded, moments, strict=True):
+        if signature.sig_object_type == "/DocTimeStamp":
+            stamp, wrong = await _document_timestamp(signature, proofs, moment)
+            stamps.append(stamp)
+        else:
+            seen, wrong = await _signature(signature, proofs, moment)
+            found.append(seen)
+        if not hole_is_whole(pdf, signature.byte_range, proofs.issuers):
+            wrong.append("container")
+        faults += [Fault(kind, signature.field_name) for kind in wrong]
+    if embedded[-1].coverage != SignatureCoverageLevel.ENTIRE_FILE:
+        faults.append(Fault("trailing-bytes"))
+    if not found:
+        faults.append(Fault("unsigned"))
+    return Validation(not faults, "", tuple(found), tuple(stamps), tuple(faults))
+
+
+class _Proofs:
+    """Certificates, OCSP answers and revocation lists that the document carries, and the roots that are believed."""
+
+    def __init__(self, reader: PdfFileReader, trust_roots: Sequence[bytes]) -> None:
+        self._roots = certificates(trust_roots)
+        try:
+            self._store: Any = DocumentSecurityStore.read_dss(reader)
+        except NoDSSFoundError:
+            self._store = None
+        held = list(self._store.load_certs()) if self._store else []
+        self.issuers = [one.dump() for one in (*self._roots, *held)]
+        self.revocation = bool(self._store and (self._store.ocsps or self._store.crls))
+
+    def at(self, moment: datetime) -> ValidationContext:
+        settings: dict[str, Any] = {"trust_roots": self._roots, "moment": moment, "retroactive_revinfo": True}
+        return self._store.as_validation_context(settings) if self._store else ValidationContext(**settings)
+
+
+def _moments(embedded: Sequence[Any], now: datetime) -> list[datetime]:
+    """For each signature, the instant by which it surely was there: that of the next document timestamp, or now."""
+    moments, moment = [], now
+    for signature in reversed(embedded):
+        moments.append(moment)
+        if signature.sig_object_type == "/DocTimeStamp":
+            moment = _time_of(signature.signed_data)
+    return moments[::-1]
+
+
+def _time_of(token: Any) -> datetime:
+    at: datetime = token["encap_content_info"]["content"].parsed["gen_time"].native
+    return at
+
+
+async def _signature(signature: Any, proofs: _Proofs, moment: datetime) -> tuple[Signature, list[str]]:
+    token = next(extract_tst_data_iter(signature.signer_info, signed=False), None)
+    at = _time_of(token) if token else None
+    status = await async_validate_pdf_signature(
+        signature,
+        proofs.at(min(at, moment) if at else moment),
+        ts_validation_context=proofs.at(moment),
+        key_usage_settings=USAGE,
+    )
+    sound = status.intact and status.valid
+    stamped = status.timestamp_validity
+    wrong = [] if sound else ["altered"]
+    if not status.trusted:
+        wrong.append("revoked" if status.revoked else "untrusted")
+    if stamped and not (stamped.valid and stamped.intact and stamped.trusted):
+        wrong.append("timestamp")
+    if sound and not (status.docmdp_ok and isinstance(status.diff_result, DiffResult | None)):
+        wrong.append("changed-after")
+    if not (wrong or status.bottom_line):
+        wrong.append("changed-after")
+    return Signature(
+        field=signature.field_name,
+        signer=_common_name(signature),
+        reason=str(signature.sig_object.get("/Reason", "")),
+        claimed_at=status.signer_reported_dt.isoformat() if status.signer_reported_dt else None,
+        stamped_at=at.isoformat() if at else None,
+        intact=sound,
+        trusted=status.trusted,
+        covers="file" if status.coverage == SignatureCoverageLevel.ENTIRE_FILE else "revision",
+        modification=status.modification_level.name.lower() if status.modification_level else "none",
+        level="B-B" if at is None else "B-LT" if proofs.revocation else "B-T",
+    ), wrong
+
+
+async def _document_timestamp(signature: Any, proofs: _Proofs, moment: datetime) -> tuple[Timestamp, list[str]]:
+    status = await async_validate_pdf_timestamp(signature, proofs.at(moment))
+    sound = status.intact and status.valid
+    wrong = [] if sound else ["altered"]
+    if not status.trusted:
+        wrong.append("untrusted")
+    if sound and not isinstance(status.diff_result, DiffResult | None):
+        wrong.append("changed-after")
+    at = _time_of(signature.signed_data).isoformat()
+    return Timestamp(signature.field_name, _common_name(signature), at, sound, status.trusted), wrong
+
+
+def _common_name(signature: Any) -> str:
+    name = signature.signer_cert.subject.native.get("common_name", signature.signer_cert.subject.human_friendly)
+    return str(name)
+
+
+def _attachments(pdf: bytes) -> dict[str, bytes]:
+    found, total = {}, 0
+    with pikepdf.open(io.BytesIO(pdf)) as document:
+        for name, holder in document.attachments.items():
+            content = holder.get_file().read_bytes()
+            total += len(content)
+            if total > MAX_ATTACHED:
+                raise ValueError("attachments")
+            found[name] = content
+    return found
