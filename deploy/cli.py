@@ -61,9 +61,7 @@ def _application(service: str) -> Any:
     from deploy.demo.second_app import build as build_calendar
 
     read = os.environ
-    return build_calendar(
-        read["ISSUER"], "calendar", read["CALENDAR_CLIENT_SECRET"], read["PUBLIC_URL"], read["CALENDAR_SECRET"]
-    )
+    return build_calendar(read["ISSUER"], "calendar", read["CALENDAR_CLIENT_SECRET"], read["PUBLIC_URL"])
 
 
 def _serve_pki(port: int) -> None:

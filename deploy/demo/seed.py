@@ -28,7 +28,6 @@ from shared.caller import Caller
 from shared.db import Database
 
 Progress = Callable[[str], None]
-UNIT_KINDS = {"province": UnitKind.PROVINCE, "agency": UnitKind.DEPARTMENT, "commune": UnitKind.COMMUNE}
 
 
 def fill_idp(db: Database, now: datetime, addresses: dict[str, str]) -> dict[str, Any]:
@@ -41,7 +40,7 @@ def fill_idp(db: Database, now: datetime, addresses: dict[str, str]) -> dict[str
         ids: dict[str | None, str] = {}
         for unit in province.UNITS:
             ids[unit.code] = units.create_unit(
-                tx, now, code=unit.code, name=unit.name, kind=UNIT_KINDS[unit.kind], parent_id=ids.get(unit.parent)
+                tx, now, code=unit.code, name=unit.name, kind=UnitKind(unit.kind), parent_id=ids.get(unit.parent)
             ).id
         roles = {person.username: membership.role for person, membership in province.members(province.COUNCIL)}
         for person in province.PEOPLE:
