@@ -77,8 +77,8 @@ async def callback(request: Request) -> Response:
         person, id_token = await _take_code(request)
     except httpx2.HTTPError:
         return _page(request, "trouble.html", 503, trouble="issuer-away")
-    except Exception:  # whatever is wrong with an answer, nobody is signed in by it
-        log.warning("sign-in.refused", exc_info=True)
+    except Exception as error:  # whatever is wrong with an answer, nobody is signed in by it
+        log.warning("sign-in.refused", error=type(error).__name__)
         return _page(request, "trouble.html", 400, trouble="not-signed-in")
     request.session.clear()
     request.session.update(person=person, sub=person["sub"], sid=person.get("sid"), id_token=id_token)
