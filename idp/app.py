@@ -11,6 +11,7 @@ from idp.login import password
 from idp.login.sessions import ENDED
 from idp.oidc import authorize, backchannel, consent, discovery, end_session, par, registration, token, userinfo
 from idp.oidc.cors import Cors
+from idp.oidc.sweeping import SWEEP, plan_sweep, sweep
 from idp.pages.page import HERE, KeptFiles, problem_page
 from idp.portal import routes as portal
 from idp.settings import IdpSettings
@@ -37,9 +38,9 @@ def build(settings: IdpSettings) -> FastAPI:
         name="idp",
         routers=ROUTERS,
         locales=("idp", "shared"),
-        jobs={ENDED: partial(backchannel.tell_all, settings)},
+        jobs={ENDED: partial(backchannel.tell_all, settings), SWEEP: sweep},
         max_body=64 * 1024,
-        background=(_make_first_keys,),
+        background=(_prepare,),
         problem_page=problem_page,
     )
     app = create_app(service, settings)
@@ -50,9 +51,10 @@ def build(settings: IdpSettings) -> FastAPI:
     return app
 
 
-async def _make_first_keys(app: FastAPI) -> None:
-    def make() -> None:
+async def _prepare(app: FastAPI) -> None:
+    def work() -> None:
         with app.state.db.write() as tx:
             ensure_keys(tx, now(), app.state.settings)
+            plan_sweep(tx, now())
 
-    await to_thread.run_sync(make)
+    await to_thread.run_sync(work)

@@ -8,6 +8,7 @@ from fastapi import Depends, Form, Request, Response
 
 from idp.keys.sealing import derive
 from idp.settings import IdpSettings
+from shared.edge import LANGUAGE_COOKIE
 from shared.ids import digest, new_token, same
 from shared.problems import CrossSite
 
@@ -55,6 +56,12 @@ def ensure_device(request: Request, answer: Response) -> str:
     token = new_token()
     _set(request, answer, "device", token, DEVICE_SECONDS)
     return digest(token)
+
+
+def set_language(request: Request, answer: Response, language: str) -> None:
+    """Keep the language that was chosen by link or asked for by an application; it holds no secret."""
+    secure = request.app.state.settings.secure
+    answer.set_cookie(LANGUAGE_COOKIE, language, max_age=DEVICE_SECONDS, path="/", secure=secure, samesite="lax")
 
 
 def form_token(request: Request) -> str:

@@ -22,7 +22,6 @@ from idp.settings import IdpSettings
 from shared import audit, words
 from shared.clock import Now
 from shared.db import Tx
-from shared.edge import LANGUAGE_COOKIE
 from shared.ids import digest, new_id, new_token
 
 CODE_LIFETIME = timedelta(seconds=60)
@@ -60,7 +59,7 @@ def _begin(request: Request, pairs: Pairs, tx: Session, now: datetime) -> Respon
     if request.method == "GET":  # a cross-site POST carries no cookies: there the first page binds the request
         stored.browser = stored.browser or cookies.ensure_device(request, answer)
     if (language := params.get("ui_locales", "").split(" ")[0][:2].lower()) in words.LANGUAGES:
-        answer.set_cookie(LANGUAGE_COOKIE, language, max_age=cookies.DEVICE_SECONDS, path="/", samesite="lax")
+        cookies.set_language(request, answer, language)
     answer.headers["location"] = f"/authorize?{urlencode({'request': stored.id})}"
     return answer
 

@@ -33,14 +33,14 @@ def person(account: Account, scopes: list[str]) -> dict[str, Any]:
         "post": account.post,
         "unit": unit,
     }
-    allowed: dict[str, Any] = _Claims({name: value for name, value in claims.items() if value}).filter(" ".join(scopes))
-    return allowed
+    let_out: dict[str, Any] = _Claims({name: value for name, value in claims.items() if value}).filter(" ".join(scopes))
+    return let_out
 
 
 def access_token(tx: Session, now: datetime, settings: IdpSettings, grant: Grant) -> str:
     """A JWT access token (RFC 9068). `grant_id` lets our own userinfo know whether it was revoked."""
     session, client, about = grant.session, grant.client, person(grant.session.account, grant.scopes)
-    claims = {
+    claims: dict[str, Any] = {
         "iss": settings.issuer,
         "sub": session.account_id,
         "aud": [*client.audiences, settings.issuer],
@@ -58,7 +58,7 @@ def access_token(tx: Session, now: datetime, settings: IdpSettings, grant: Grant
 def id_token(tx: Session, now: datetime, settings: IdpSettings, grant: Grant, access: str, *, nonce: bool) -> str:
     """OpenID Connect Core, 2 and 3.1.3.6; one that comes by refreshing carries no `nonce` (12.2)."""
     client = grant.client
-    claims = {
+    claims: dict[str, Any] = {
         "iss": settings.issuer,
         "sub": grant.session.account_id,
         "aud": client.id,

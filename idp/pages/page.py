@@ -14,9 +14,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.staticfiles import StaticFiles
 
-from idp.login.cookies import DEVICE_SECONDS, form_token
+from idp.login.cookies import form_token, set_language
 from shared import words
-from shared.edge import LANGUAGE_COOKIE
 from shared.problems import Problem
 
 HERE = Path(__file__).parent
@@ -59,7 +58,7 @@ def show(
     )
     answer = HTMLResponse(page, problem.status if problem else status, problem.headers if problem else None)
     if request.query_params.get("lang") in words.LANGUAGES:
-        answer.set_cookie(LANGUAGE_COOKIE, language, max_age=DEVICE_SECONDS, path="/", samesite="lax")
+        set_language(request, answer, language)
     return answer
 
 

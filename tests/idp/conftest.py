@@ -1,13 +1,15 @@
 """A real identity provider on a migrated database, with one person and the clients that the stories need."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import text
+from sqlalchemy import select, text
 from starlette.testclient import TestClient
 
 from idp.accounts.actions import create_account
@@ -19,49 +21,18 @@ from idp.settings import IdpSettings
 from idp.units.actions import create_unit
 from idp.units.rules import Kind
 from shared import clock, migrate
+from shared.audit import AuditEvent
 from shared.db import Database
 
 ISSUER = "https://id.example.test"
-PASSWORD = "mot-cau-ngan-de-nho"
 APP = "https://app.example.test"
+API = "https://api.example.test"
+PASSWORD = "mot-cau-ngan-de-nho"
 ENGINES = ["sqlite"] + (["postgresql"] if os.environ.get("TEST_POSTGRES_URL") else [])
 
 
-@pytest.fixture(params=ENGINES)
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path}/idp.db"
-    else:
-        url = os.environ["TEST_POSTGRES_URL"]
-        with Database(url).engine.begin() as connection:
-            connection.execute(text("DROP SCHEMA public CASCADE"))
-            connection.execute(text("CREATE SCHEMA public"))
-    db = Database(url)
-    migrate.upgrade(db.engine, "idp")
-    db.close()
-    return url
-
-
-@dataclass
-class House:
-    """The application and what stands in its database."""
-
-    app: FastAPI
-    settings: IdpSettings
-    subject: str
-    web_secret: str
-    initial_token: str
-
-    @property
-    def db(self) -> Database:
-        db: Database = self.app.state.db
-        return db
-
-    def browser(self) -> TestClient:
-        return TestClient(self.app, base_url=ISSUER, follow_redirects=False, headers={"accept": "text/html"})
-
-    def machine(self) -> TestClient:
-        return TestClient(self.app, base_url=ISSUER, follow_redirects=False)
+def settings_for(url: str) -> IdpSettings:
+    return IdpSettings(public_url=ISSUER, database_url=url, secret="0123456789abcdef" * 3)
 
 
 def web_client(**changes: object) -> Metadata:
@@ -71,19 +42,25 @@ def web_client(**changes: object) -> Metadata:
         "redirect_uris": (f"{APP}/cb",),
         "post_logout_redirect_uris": (f"{APP}/bye",),
         "client_uri": APP,
-        "audiences": ("https://api.example.test",),
+        "audiences": (API,),
         "trusted": True,
     }
     return Metadata(**(members | changes))  # type: ignore[arg-type]
 
 
-@pytest.fixture
-def house(database_url: str) -> Iterator[House]:
-    settings = IdpSettings(public_url=ISSUER, database_url=database_url, secret="0123456789abcdef" * 3)
-    app = build(settings)
-    with app.state.db.write() as tx:
-        now = clock.now()
-        ensure_keys(tx, now, settings)
+@dataclass(frozen=True)
+class Filled:
+    subject: str
+    web_secret: str
+    initial_token: str
+
+
+def fill(url: str) -> Filled:
+    """Migrate an empty database and put in what every story needs."""
+    db, now = Database(url), clock.now()
+    migrate.upgrade(db.engine, "idp")
+    with db.write() as tx:
+        ensure_keys(tx, now, settings_for(url))
         unit = create_unit(tx, now, code="VP-HDND", name="Văn phòng HĐND tỉnh", kind=Kind.DEPARTMENT)
         account = create_account(
             tx,
@@ -96,9 +73,10 @@ def house(database_url: str) -> Iterator[House]:
             unit_id=unit.id,
             password=PASSWORD,
         )
+        create_account(tx, now, username="thienbd", full_name="Bùi Đức Thiện", honorific="Ông", password=PASSWORD + "2")
         _, secret = register_client(tx, now, web_client(), client_id="web")
-        public = web_client(auth_method=AuthMethod.NONE, redirect_uris=("http://localhost:8500/cb",), id_token_alg="ES256")
-        register_client(tx, now, public, client_id="spa")
+        browser = web_client(auth_method=AuthMethod.NONE, redirect_uris=("http://localhost:8500/cb",), id_token_alg="ES256")
+        register_client(tx, now, browser, client_id="spa")
         native = web_client(
             auth_method=AuthMethod.NONE,
             application_type=ApplicationType.NATIVE,
@@ -109,6 +87,60 @@ def house(database_url: str) -> Iterator[House]:
             name="Ứng dụng ngoài", auth_method=AuthMethod.POST, trusted=False, redirect_uris=("https://o.test/cb",)
         )
         register_client(tx, now, other, client_id="other")
-        initial = make_initial_access_token(tx, now)
-    yield House(app, settings, account.id, str(secret), initial)
+        filled = Filled(account.id, str(secret), make_initial_access_token(tx, now))
+    db.close()
+    return filled
+
+
+@dataclass
+class House:
+    """The application, and what stands in its database."""
+
+    app: FastAPI
+    settings: IdpSettings
+    filled: Filled
+
+    @property
+    def db(self) -> Database:
+        db: Database = self.app.state.db
+        return db
+
+    def browser(self) -> TestClient:
+        return TestClient(self.app, base_url=ISSUER, follow_redirects=False, headers={"accept": "text/html"})
+
+    def machine(self) -> TestClient:
+        return TestClient(self.app, base_url=ISSUER, follow_redirects=False)
+
+    def later(self, **span: float) -> None:
+        """Every request from now on happens that much later."""
+        instant = clock.now() + timedelta(**span)
+        self.app.dependency_overrides[clock.now] = lambda: instant
+
+    def acts(self) -> list[str]:
+        """What the audit record holds."""
+        with self.db.read() as tx:
+            return list(tx.scalars(select(AuditEvent.act).order_by(AuditEvent.seq)))
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Filled]:
+    path = tmp_path_factory.mktemp("idp") / "template.db"
+    return path, fill(f"sqlite:///{path}")
+
+
+@pytest.fixture(params=ENGINES)
+def house(request: pytest.FixtureRequest, sqlite_template: tuple[Path, Filled], tmp_path: Path) -> Iterator[House]:
+    if request.param == "sqlite":
+        url, filled = f"sqlite:///{tmp_path}/idp.db", sqlite_template[1]
+        shutil.copy(sqlite_template[0], tmp_path / "idp.db")
+    else:
+        url = os.environ["TEST_POSTGRES_URL"]
+        db = Database(url)
+        with db.engine.begin() as connection:
+            connection.execute(text("DROP SCHEMA public CASCADE"))
+            connection.execute(text("CREATE SCHEMA public"))
+        db.close()
+        filled = fill(url)
+    app = build(settings_for(url))
+    yield House(app, settings_for(url), filled)
     app.state.db.close()

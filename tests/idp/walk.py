@@ -3,6 +3,7 @@
 import re
 from base64 import urlsafe_b64encode
 from hashlib import sha256
+from html import unescape
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,6 +14,7 @@ from tests.idp.conftest import APP, PASSWORD, House
 
 VERIFIER = "v" * 43
 CHALLENGE = urlsafe_b64encode(sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
+OWN_PAGE = {"sec-fetch-site": "same-origin"}
 
 
 def ask(**changes: str | None) -> dict[str, str]:
@@ -41,19 +43,27 @@ def begin(browser: TestClient, **changes: str | None) -> Response:
     return follow(browser, browser.get("/authorize", params=ask(**changes)))
 
 
-def send_form(browser: TestClient, page: Response, **fields: str) -> Response:
-    """Send the page's form as a browser would; the first form whose fields fit."""
-    forms = re.findall(r"<form method=\"post\" action=\"([^\"]+)\">(.*?)</form>", page.text, re.S)
+def read_form(page: Response) -> tuple[str, dict[str, str]]:
+    """Address and hidden fields of the last form, as a browser would send them."""
+    forms = re.findall(r'<form method="post" action="([^"]+)">(.*?)</form>', page.text, re.DOTALL)
     action, inner = forms[-1]
-    hidden = dict(re.findall(r"<input type=\"hidden\" name=\"([^\"]+)\" value=\"([^\"]*)\">", inner))
-    headers = {"sec-fetch-site": "same-origin", "origin": str(browser.base_url).rstrip("/")}
-    return browser.post(action, data=hidden | fields, headers=headers)
+    hidden = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', inner)
+    return unescape(action), {name: unescape(value) for name, value in hidden}
+
+
+def send_form(browser: TestClient, page: Response, **fields: str) -> Response:
+    action, hidden = read_form(page)
+    return browser.post(action, data=hidden | fields, headers=OWN_PAGE)
+
+
+def name_then_password(browser: TestClient, page: Response, username: str, password: str) -> Response:
+    """From the user name page to the answer to the password."""
+    page = follow(browser, send_form(browser, page, username=username))
+    return send_form(browser, page, password=password)
 
 
 def sign_in(browser: TestClient, page: Response, username: str = "hanhnth", password: str = PASSWORD) -> Response:
-    """From the user name page to wherever it ends."""
-    page = follow(browser, send_form(browser, page, username=username))
-    return follow(browser, send_form(browser, page, password=password))
+    return follow(browser, name_then_password(browser, page, username, password))
 
 
 def answer_of(response: Response) -> dict[str, str]:
@@ -62,7 +72,13 @@ def answer_of(response: Response) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(response.headers["location"]).query).items()}
 
 
+def code_for(house: House, browser: TestClient, **changes: str | None) -> str:
+    page = begin(browser, **changes)
+    return answer_of(page if page.is_redirect else sign_in(browser, page))["code"]
+
+
 def exchange(house: House, code: str, **changes: str | None) -> Response:
+    """At the token endpoint, as `web` would do it."""
     form: dict[str, str | None] = {
         "grant_type": "authorization_code",
         "code": code,
@@ -70,14 +86,30 @@ def exchange(house: House, code: str, **changes: str | None) -> Response:
         "code_verifier": VERIFIER,
     }
     data = {name: value for name, value in (form | changes).items() if value is not None}
-    return house.machine().post("/token", data=data, auth=("web", house.web_secret))
+    return house.machine().post("/token", data=data, auth=("web", house.filled.web_secret))
 
 
-def tokens(house: House, browser: TestClient | None = None, **changes: str | None) -> dict[str, Any]:
+def renew(house: House, refresh_token: str, **changes: str) -> Response:
+    data = {"grant_type": "refresh_token", "refresh_token": refresh_token} | changes
+    return house.machine().post("/token", data=data, auth=("web", house.filled.web_secret))
+
+
+def tokens(house: House, browser: TestClient, **changes: str | None) -> dict[str, Any]:
     """A whole sign-in at `web`; what the token endpoint gave."""
-    browser = browser or house.browser()
-    answer = begin(browser, **changes)
-    if not answer.is_redirect:
-        answer = sign_in(browser, answer)
-    got: dict[str, Any] = exchange(house, answer_of(answer)["code"]).json()
+    answer = exchange(house, code_for(house, browser, **changes))
+    assert answer.status_code == 200, answer.text
+    got: dict[str, Any] = answer.json()
+    return got
+
+
+def who(house: House, access_token: str) -> Response:
+    return house.machine().get("/userinfo", headers={"authorization": f"Bearer {access_token}"})
+
+
+def as_spa(house: House, browser: TestClient) -> dict[str, Any]:
+    """A whole sign-in at `spa`, a public client."""
+    page = begin(browser, client_id="spa", redirect_uri="http://localhost:8500/cb")
+    code = answer_of(page if page.is_redirect else sign_in(browser, page))["code"]
+    data = {"grant_type": "authorization_code", "client_id": "spa", "code": code, "code_verifier": VERIFIER}
+    got: dict[str, Any] = house.machine().post("/token", data=data | {"redirect_uri": "http://localhost:8500/cb"}).json()
     return got
