@@ -23,6 +23,7 @@ from idp.clients.rules import Metadata
 from idp.settings import IdpSettings
 from shared import clock, migrate
 from shared.db import Database
+from shared.words import LANGUAGES, catalogue
 
 PASSWORD = "mot-cau-ngan-de-nho"
 
@@ -192,6 +193,11 @@ def test_signing_out_elsewhere_ends_the_session_here(province, browser, other):
 def test_the_page_speaks_english_when_asked(province, browser):
     assert "Sign in" in browser.get(f"{province.calendar}/?lang=en").text
     assert "Sign in" in browser.get(province.calendar).text
+
+
+def test_both_languages_have_the_same_words():
+    vietnamese, english = (catalogue(language, ("deploy.demo.second_app",)) for language in LANGUAGES)
+    assert vietnamese.keys() == english.keys()
 
 
 def test_answers_are_not_kept_and_run_no_foreign_script(province):
