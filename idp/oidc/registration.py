@@ -94,7 +94,8 @@ def _checked(body: Any, provider: dict[str, Any]) -> Metadata:
     """Our metadata from the client's. Authlib compares them with what discovery publishes, so the two cannot drift apart."""
     if not isinstance(body, dict):
         raise InvalidClientMetadataError("The body must be a JSON object.")
-    known = {**body, "redirect_uris": _strings(body, "redirect_uris")}
+    # Redirect URIs are judged by our own rules: Authlib refuses a native application's own scheme (RFC 8252, 7.1).
+    known = {name: value for name, value in body.items() if name != "redirect_uris"}
     try:
         for claims_class in (ClientMetadataClaims, OpenIDClientMetadataClaims):
             claims = claims_class(known, {}, claims_class.get_claims_options(provider))
@@ -105,9 +106,9 @@ def _checked(body: Any, provider: dict[str, Any]) -> Metadata:
     name = _text(known, "client_name")
     return Metadata(
         name=nfc(name) or "–",
-        redirect_uris=known["redirect_uris"],
-        auth_method=AuthMethod(known["token_endpoint_auth_method"]),
-        application_type=ApplicationType(known["application_type"]),
+        redirect_uris=_strings(body, "redirect_uris"),
+        auth_method=AuthMethod(_text(known, "token_endpoint_auth_method")),
+        application_type=ApplicationType(_text(known, "application_type")),
         grant_types=_strings(known, "grant_types") or ("authorization_code",),
         scopes=tuple(_text(known, "scope").split()) or tuple(provider["scopes_supported"]),
         post_logout_redirect_uris=_strings(known, "post_logout_redirect_uris"),

@@ -1,0 +1,226 @@
+"""Sign-out: here, at the applications, and what is told of it."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from time import monotonic, sleep
+from urllib.parse import parse_qs
+
+import jwt
+import pytest
+from starlette.testclient import TestClient
+
+from idp.clients.models import Client
+from idp.login.sessions import ENDED
+from idp.oidc.backchannel import EVENT, tell_all
+from idp.oidc.models import LogoutNotice
+from shared.jobs import Job, run_due
+from tests.idp.conftest import APP, ISSUER, House
+from tests.idp.walk import answer_of, as_spa, begin, follow, renew, send_form, tokens, who
+
+BYE = f"{APP}/bye"
+
+
+@dataclass
+class Receiver:
+    """A real application that takes logout tokens."""
+
+    status: int = 200
+    delay: float = 0
+    heard: list[str] = field(default_factory=list)
+    port: int = 0
+
+    @property
+    def uri(self) -> str:
+        return f"http://127.0.0.1:{self.port}/logout"
+
+
+@contextmanager
+def listening(receiver: Receiver) -> Iterator[Receiver]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            sleep(receiver.delay)
+            body = self.rfile.read(int(self.headers["content-length"])).decode()
+            receiver.heard.append(parse_qs(body)["logout_token"][0])
+            self.send_response(receiver.status)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    receiver.port = server.server_port
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield receiver
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def let_hear(house: House, client_id: str, uri: str) -> None:
+    with house.db.write() as tx:
+        tx.get_one(Client, client_id).backchannel_logout_uri = uri
+
+
+def sign_out_by(browser: TestClient, **params: str) -> str:
+    """Ask for a sign-out that needs no confirmation; the page that tells of it."""
+    page = follow(browser, browser.get("/end_session", params=params))
+    assert 'id="signed-out"' in page.text, page.text[:1500]
+    return page.text
+
+
+def test_every_application_hears_of_a_sign_out_at_once(house: House) -> None:
+    browser = house.browser()
+    with listening(Receiver()) as web, listening(Receiver(status=204)) as spa:
+        let_hear(house, "web", web.uri)
+        let_hear(house, "spa", spa.uri)
+        got = tokens(house, browser)
+        as_spa(house, browser)
+        page = follow(browser, browser.get("/end_session", params={"id_token_hint": got["id_token"]}))
+        assert page.text.count("đã đăng xuất</span>") == 2
+        assert (len(web.heard), len(spa.heard)) == (1, 1)
+    keys = {key["kid"]: key for key in house.machine().get("/jwks").json()["keys"]}
+    for heard, audience in ((web.heard, "web"), (spa.heard, "spa")):
+        header = jwt.get_unverified_header(heard[0])
+        key = keys[header["kid"]]
+        claims = jwt.decode(heard[0], jwt.PyJWK(key), algorithms=[key["alg"]], audience=audience, issuer=ISSUER)
+        assert header["typ"] == "logout+jwt"
+        assert claims["events"] == {EVENT: {}}
+        assert claims["sub"] == house.filled.subject
+        assert claims["sid"] == jwt.decode(got["id_token"], options={"verify_signature": False})["sid"]
+        assert "nonce" not in claims
+        assert {"jti", "iat", "exp"} <= claims.keys()
+
+
+def test_after_a_sign_out_nothing_of_the_session_works(house: House) -> None:
+    browser = house.browser()
+    got = tokens(house, browser)
+    sign_out_by(browser, id_token_hint=got["id_token"])
+    assert who(house, got["access_token"]).status_code == 401
+    assert renew(house, got["refresh_token"]).json()["error"] == "invalid_grant"
+    assert answer_of(begin(browser, prompt="none"))["error"] == "login_required"
+    assert "session.ended" in house.acts()
+
+
+def test_the_page_waits_two_seconds_at_most_and_tells_who_did_not_answer(house: House) -> None:
+    browser = house.browser()
+    with listening(Receiver(delay=3)) as slow:
+        let_hear(house, "web", slow.uri)
+        let_hear(house, "spa", "http://127.0.0.1:9/logout")
+        got = tokens(house, browser)
+        as_spa(house, browser)
+        started = monotonic()
+        page = sign_out_by(browser, id_token_hint=got["id_token"], client_id="web")
+        assert monotonic() - started < 2.9
+    assert '<li class="waiting" id="signed-out-spa">' in page
+    assert '<li class="out" id="signed-out-web">' in page
+
+
+def test_who_did_not_answer_is_told_again_by_the_job_and_only_they(house: House) -> None:
+    browser = house.browser()
+    handlers = {ENDED: partial(tell_all, house.settings)}
+    with listening(Receiver()) as web, listening(Receiver(status=500)) as spa:
+        let_hear(house, "web", web.uri)
+        let_hear(house, "spa", spa.uri)
+        got = tokens(house, browser)
+        as_spa(house, browser)
+        page = sign_out_by(browser, id_token_hint=got["id_token"])
+        assert "chưa trả lời, hệ thống đang thử lại" in page
+        due_now(house)
+        assert run_due(house.db, handlers) == 0
+        spa.status = 200
+        due_now(house)
+        assert run_due(house.db, handlers) == 1
+        assert (len(web.heard), len(spa.heard)) == (1, 3)
+    with house.db.read() as tx:
+        assert all(notice.delivered_at for notice in tx.query(LogoutNotice))
+
+
+def due_now(house: House) -> None:
+    with house.db.write() as tx:
+        for job in tx.query(Job):
+            job.run_at = job.run_at.replace(year=2020)
+
+
+def test_an_application_that_cannot_be_told_is_named(house: House) -> None:
+    browser = house.browser()
+    got = tokens(house, browser)
+    as_spa(house, browser)
+    page = follow(
+        browser, browser.get("/end_session", params={"id_token_hint": got["id_token"], "post_logout_redirect_uri": BYE})
+    )
+    assert "không nhận báo đăng xuất; tự hết quyền sau tối đa 10 phút" in page.text
+    assert "refresh" not in page.headers
+    assert f'id="continue" href="{BYE}"' in page.text
+
+
+def test_when_all_is_done_the_page_goes_on_to_the_application_with_its_state(house: House) -> None:
+    browser = house.browser()
+    got = tokens(house, browser)
+    params = {"id_token_hint": got["id_token"], "post_logout_redirect_uri": BYE, "state": "s&2"}
+    page = follow(browser, browser.get("/end_session", params=params))
+    assert page.headers["refresh"] == f"2; url={BYE}?state=s%262"
+
+
+def test_without_a_hint_the_person_is_asked_first(house: House) -> None:
+    browser = house.browser()
+    got = tokens(house, browser)
+    page = browser.get("/end_session", params={"client_id": "web", "post_logout_redirect_uri": BYE, "state": "s"})
+    assert 'id="logout-confirm"' in page.text
+    assert who(house, got["access_token"]).status_code == 200
+    done = follow(browser, send_form(browser, page))
+    assert 'id="signed-out"' in done.text
+    assert f'href="{BYE}?state=s"' in done.text
+    assert who(house, got["access_token"]).status_code == 401
+
+
+def test_a_changed_hint_or_one_of_another_person_asks_first(house: House) -> None:
+    browser, other = house.browser(), house.browser()
+    mine, theirs = tokens(house, browser)["id_token"], tokens(house, other)["id_token"]
+    for hint in (mine[:-3] + "AAA", theirs, "x", "a.b.c"):
+        assert 'id="logout-confirm"' in browser.get("/end_session", params={"id_token_hint": hint}).text
+    assert browser.get("/end_session").text.count('id="logout-confirm"') == 1
+
+
+def test_a_sign_out_by_post_from_another_site_works_too(house: House) -> None:
+    browser = house.browser()
+    got = tokens(house, browser)
+    answer = browser.post("/end_session", data={"id_token_hint": got["id_token"]}, headers={"sec-fetch-site": "cross-site"})
+    assert 'id="signed-out"' in follow(browser, answer).text
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"post_logout_redirect_uri": BYE},
+        {"client_id": "web", "post_logout_redirect_uri": f"{BYE}/"},
+        {"client_id": "web", "post_logout_redirect_uri": "https://evil.test/"},
+        {"client_id": "nobody"},
+        {"client_id": "spa", "id_token_hint": "{hint}", "post_logout_redirect_uri": "https://evil.test/"},
+    ],
+)
+def test_an_address_that_is_not_the_clients_is_refused_and_nobody_signed_out(house: House, params: dict[str, str]) -> None:
+    browser = house.browser()
+    got = tokens(house, browser)
+    answer = browser.get("/end_session", params={name: value.format(hint=got["id_token"]) for name, value in params.items()})
+    assert (answer.status_code, 'id="problem-logout-request-refused"' in answer.text) == (400, True)
+    assert "location" not in answer.headers
+    assert who(house, got["access_token"]).status_code == 200
+
+
+def test_repeated_parameters_are_refused_at_sign_out_as_well(house: House) -> None:
+    answer = house.browser().get("/end_session", params=[("client_id", "web"), ("client_id", "spa")])
+    assert (answer.status_code, 'id="problem-logout-request-refused"' in answer.text) == (400, True)
+
+
+def test_who_is_not_signed_in_is_told_so(house: House) -> None:
+    page = follow(house.browser(), house.browser().get("/end_session"))
+    assert "Không có ứng dụng nào đang mở" in page.text
+    assert house.browser().get("/signed-out", params={"id": "unknown"}).status_code == 404

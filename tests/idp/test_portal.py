@@ -1,0 +1,119 @@
+"""My applications, where I am signed in, my password."""
+
+import pytest
+
+from idp.portal.rules import browser_and_system
+from tests.idp.conftest import PASSWORD, House
+from tests.idp.walk import OWN_PAGE, answer_of, begin, follow, name_then_password, read_form, renew, send_form, sign_in, tokens
+
+FRESH = "mot-cau-moi-de-nho"
+
+
+def home(house: House):  # type: ignore[no-untyped-def]
+    browser = house.browser()
+    return browser, sign_in(browser, follow(browser, browser.get("/")))
+
+
+def test_the_portal_asks_for_a_sign_in_of_its_own_and_lists_applications(house: House) -> None:
+    _, page = home(house)
+    assert page.status_code == 200
+    assert 'id="portal-apps"' in page.text
+    for app in ("web", "spa", "native", "other"):
+        assert f'id="app-{app}"' in page.text
+    assert "Nguyễn Thị Hồng Hạnh" in page.text
+    assert "máy này" in page.text
+
+
+def test_other_places_can_be_signed_out_and_this_one_stays(house: House) -> None:
+    elsewhere, (browser, _) = house.browser(), home(house)
+    got = tokens(house, elsewhere)
+    page = browser.get("/")
+    assert page.text.count('class="place"') == 2
+    page = follow(browser, send_form(browser, page, session="others"))
+    assert page.text.count('class="place"') == 1
+    assert renew(house, got["refresh_token"]).json()["error"] == "invalid_grant"
+    assert elsewhere.get("/").is_redirect
+
+
+def test_a_session_of_another_person_cannot_be_ended(house: House) -> None:
+    other, (browser, page) = house.browser(), home(house)
+    sign_in(other, follow(other, other.get("/")), "thienbd", PASSWORD + "2")
+    theirs = other.get("/").text.split('id="place-')[1][:26]
+    _, hidden = read_form(page)
+    browser.post("/sessions/end", data=hidden | {"session": theirs}, headers=OWN_PAGE)
+    assert other.get("/").status_code == 200
+
+
+def test_signing_out_here(house: House) -> None:
+    browser, page = home(house)
+    _, hidden = read_form(page)
+    assert 'id="signed-out"' in follow(browser, browser.post("/sign-out", data=hidden, headers=OWN_PAGE)).text
+    assert browser.get("/").is_redirect
+
+
+def test_a_new_password_ends_all_other_sessions_and_every_grant(house: House) -> None:
+    elsewhere, (browser, _) = house.browser(), home(house)
+    there, here = tokens(house, elsewhere), tokens(house, browser)
+    page = send_form(browser, browser.get("/password"), current=PASSWORD, fresh=FRESH, again=FRESH)
+    assert 'id="password-changed"' in page.text
+    for got in (there, here):
+        assert renew(house, got["refresh_token"]).json()["error"] == "invalid_grant"
+    assert elsewhere.get("/").is_redirect
+    assert "code" in answer_of(begin(browser, prompt="none"))
+    stranger = house.browser()
+    assert name_then_password(stranger, begin(stranger), "hanhnth", PASSWORD).status_code == 401
+    stranger = house.browser()
+    assert name_then_password(stranger, begin(stranger), "hanhnth", FRESH).status_code == 303
+    assert "password.changed" in house.acts()
+
+
+@pytest.mark.parametrize(
+    ("current", "fresh", "again", "field", "words"),
+    [
+        ("wrong-password-1", FRESH, FRESH, "current", "Mật khẩu hiện tại chưa đúng."),
+        (PASSWORD, FRESH, FRESH + "x", "again", "Hai lần nhập mật khẩu mới chưa giống nhau."),
+        (PASSWORD, "ngan", "ngan", "fresh", "Mật khẩu cần ít nhất 12 ký tự."),
+        (PASSWORD, "hanhnth-12345", "hanhnth-12345", "fresh", "Mật khẩu không được chỉ là tên đăng nhập"),
+        (PASSWORD, "ế" * 400, "ế" * 400, "fresh", "Mật khẩu quá dài"),
+    ],
+)
+def test_a_new_password_is_refused_with_the_reason_at_its_field(
+    house: House, current: str, fresh: str, again: str, field: str, words: str
+) -> None:
+    browser, _ = home(house)
+    page = send_form(browser, browser.get("/password"), current=current, fresh=fresh, again=again)
+    assert page.status_code == 422
+    assert words in page.text
+    assert f'<a href="#{field}">' in page.text
+    assert f'id="{field}-why"' in page.text
+    again_browser = house.browser()
+    assert name_then_password(again_browser, begin(again_browser), "hanhnth", PASSWORD).status_code == 303
+
+
+def test_guessing_the_current_password_makes_the_account_wait(house: House) -> None:
+    browser, _ = home(house)
+    page = browser.get("/password")
+    for _ in range(5):
+        page = send_form(browser, page, current="wrong-password-1", fresh=FRESH, again=FRESH)
+    page = send_form(browser, page, current=PASSWORD, fresh=FRESH, again=FRESH)
+    assert (page.status_code, "Đã thử sai nhiều lần." in page.text) == (429, True)
+
+
+def test_pages_of_a_person_need_a_sign_in(house: House) -> None:
+    browser = house.browser()
+    begin(browser)
+    assert (browser.get("/password").status_code, 'id="home"' in browser.get("/password").text) == (401, True)
+
+
+@pytest.mark.parametrize(
+    ("agent", "words"),
+    [
+        ("Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 (KHTML) Chrome/140.0 Safari/537.36", ("Chrome", "Windows")),
+        ("Mozilla/5.0 (Windows NT 10.0) Chrome/140.0 Safari/537.36 Edg/140.0", ("Edge", "Windows")),
+        ("Mozilla/5.0 (iPad; CPU OS 18_0 like Mac OS X) Version/18.0 Safari/604.1", ("Safari", "iPad")),
+        ("Mozilla/5.0 (Linux; Android 15) Chrome/140.0 Mobile Safari/537.36", ("Chrome", "Android")),
+        ("curl/8", ("", "")),
+    ],
+)
+def test_a_browser_is_named_in_words_that_people_know(agent: str, words: tuple[str, str]) -> None:
+    assert browser_and_system(agent) == words
