@@ -3,13 +3,15 @@
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import select, text
+from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from idp.accounts.actions import create_account
@@ -23,12 +25,12 @@ from idp.units.rules import Kind
 from shared import clock, migrate
 from shared.audit import AuditEvent
 from shared.db import Database
+from shared.ids import new_id
 
 ISSUER = "https://id.example.test"
 APP = "https://app.example.test"
 API = "https://api.example.test"
 PASSWORD = "mot-cau-ngan-de-nho"
-ENGINES = ["sqlite"] + (["postgresql"] if os.environ.get("TEST_POSTGRES_URL") else [])
 
 
 def settings_for(url: str) -> IdpSettings:
@@ -122,25 +124,41 @@ class House:
             return list(tx.scalars(select(AuditEvent.act).order_by(AuditEvent.seq)))
 
 
-@pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Filled]:
-    path = tmp_path_factory.mktemp("idp") / "template.db"
-    return path, fill(f"sqlite:///{path}")
+@dataclass(frozen=True)
+class Template:
+    """A filled database, made once a run; each test gets a copy."""
+
+    url: str
+    filled: Filled
 
 
-@pytest.fixture(params=ENGINES)
-def house(request: pytest.FixtureRequest, sqlite_template: tuple[Path, Filled], tmp_path: Path) -> Iterator[House]:
-    if request.param == "sqlite":
-        url, filled = f"sqlite:///{tmp_path}/idp.db", sqlite_template[1]
-        shutil.copy(sqlite_template[0], tmp_path / "idp.db")
-    else:
-        url = os.environ["TEST_POSTGRES_URL"]
-        db = Database(url)
-        with db.engine.begin() as connection:
-            connection.execute(text("DROP SCHEMA public CASCADE"))
-            connection.execute(text("CREATE SCHEMA public"))
-        db.close()
-        filled = fill(url)
-    app = build(settings_for(url))
-    yield House(app, settings_for(url), filled)
-    app.state.db.close()
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def template(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Template:
+    sqlite = f"sqlite:///{tmp_path_factory.mktemp('idp')}/template.db"
+    url = sqlite if request.param == "sqlite" else os.environ.get("TEST_POSTGRES_URL", "")
+    if not url:
+        pytest.skip("TEST_POSTGRES_URL is not set")
+    return Template(url, fill(url))
+
+
+@contextmanager
+def copy_of(url: str, folder: Path) -> Iterator[str]:
+    if url.startswith("sqlite"):
+        shutil.copy(url.removeprefix("sqlite:///"), folder / "idp.db")
+        yield f"sqlite:///{folder}/idp.db"
+        return
+    known, _, options = url.partition("?")
+    server, _, name = known.rpartition("/")
+    fresh = f"{name}_{new_id()[:8]}"
+    with psycopg.connect(f"{server}/postgres?{options}", autocommit=True) as admin:
+        admin.execute(f'CREATE DATABASE "{fresh}" TEMPLATE "{name}"')
+        yield f"{server}/{fresh}?{options}"
+        admin.execute(f'DROP DATABASE "{fresh}" WITH (FORCE)')
+
+
+@pytest.fixture
+def house(template: Template, tmp_path: Path) -> Iterator[House]:
+    with copy_of(template.url, tmp_path) as url:
+        app = build(settings_for(url))
+        yield House(app, settings_for(url), template.filled)
+        app.state.db.close()
