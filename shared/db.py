@@ -3,6 +3,7 @@
 Nobody else commits, rolls back or makes sessions: a test in tests/house greps for it.
 """
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,6 +14,9 @@ from sqlalchemy import DateTime, Dialect, Engine, MetaData, create_engine, event
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
+from shared.problems import Unavailable
+
+BUSY = 10  # seconds that a writer waits for its turn on SQLite
 POOL = 40  # equals the thread pool that serves plain `def` routes
 
 
@@ -61,7 +65,9 @@ class Database:
             else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         )
         self._writer = sessionmaker(self.engine, expire_on_commit=False, info={"db": self, **info})
-        self._reader = sessionmaker(self.engine.execution_options(**reading), expire_on_commit=False)
+        self._turn = threading.Lock()
+        self._reading = self.engine.execution_options(**reading)
+        self._reader = sessionmaker(self._reading, expire_on_commit=False)
 
     @contextmanager
     def write(self) -> Iterator[Session]:
@@ -71,10 +77,23 @@ class Database:
         fail with BUSY_SNAPSHOT, which no timeout mends. What was given to `after_commit` runs last.
         """
         with self._writer() as session:
-            with session.begin():
+            with self._take_turn(), session.begin():
                 yield session
             for deed in session.info.pop("after_commit", []):
                 deed()
+
+    @contextmanager
+    def _take_turn(self) -> Iterator[None]:
+        """Writers of one process queue here; SQLite's own busy handler sleeps and polls, and can starve one of them."""
+        if not self.is_sqlite:
+            yield
+        elif self._turn.acquire(timeout=BUSY):
+            try:
+                yield
+            finally:
+                self._turn.release()
+        else:
+            raise Unavailable()
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -84,7 +103,7 @@ class Database:
 
     def durability(self) -> dict[str, str]:
         """The engine's own word on whether a commit survives a crash; see `weak_settings`."""
-        with self.engine.connect() as connection:
+        with self._reading.connect() as connection:
             if self.is_sqlite:
                 rows = {p: connection.execute(text(f"PRAGMA {p}")).scalar_one() for p in ("journal_mode", "synchronous")}
             else:
@@ -110,12 +129,12 @@ class Database:
 def _engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
         return create_engine(url, pool_size=POOL, max_overflow=0, pool_timeout=2, pool_pre_ping=True)
-    engine = create_engine(url, pool_size=POOL, max_overflow=0, connect_args={"check_same_thread": False, "timeout": 10})
+    engine = create_engine(url, pool_size=POOL, max_overflow=0, connect_args={"check_same_thread": False, "timeout": BUSY})
 
     @event.listens_for(engine, "connect")
     def on_connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # we begin ourselves, below
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY * 1000}"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

@@ -1,0 +1,62 @@
+# Two commands: `make demo` runs the sample province, `make test` runs every test. `make help` lists the rest.
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+PYTHON ?= python3
+UV := .tools/bin/uv
+PY := .venv/bin/python
+WEB := meetings/web
+WEB_SOURCES := $(shell find $(WEB)/src $(WEB)/public $(WEB)/scripts -type f 2>/dev/null) $(wildcard $(WEB)/*.json $(WEB)/*.ts $(WEB)/*.html)
+
+.PHONY: help demo test check format types clean
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: .stamp-python meetings/static/index.html ## run the sample province (ports 8400, 8500, 8600) until Ctrl-C
+	@exec $(PY) -m deploy.cli demo
+
+test: .stamp-python meetings/static/index.html ## run every test, on SQLite and PostgreSQL, and in Chromium
+	@$(PY) -m deploy.prepare_tests
+	cd $(WEB) && $(CURDIR)/deploy/node npm run --silent test
+	$(PY) -m pytest -n 2 --dist loadgroup $(PYTEST)
+
+check: .stamp-python meetings/static/index.html ## format, lint, types, import contracts
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	cd $(WEB) && $(CURDIR)/deploy/node npm run --silent check
+
+format: .stamp-python ## put the Python code in form
+	.venv/bin/ruff format . && .venv/bin/ruff check --fix .
+
+types: .stamp-python $(WEB)/node_modules/.stamp ## write the web app's types anew from the routes
+	cd $(WEB) && $(CURDIR)/deploy/node npm run --silent types
+
+lock: | $(UV) ## resolve requirements.lock anew from pyproject.toml
+	$(UV) pip compile pyproject.toml --group dev --universal --generate-hashes --no-header -q -o requirements.lock
+
+clean: ## remove what was built and installed here; the data in var/ stay
+	rm -rf .venv .tools .stamp-python $(WEB)/node_modules meetings/static idp/static/fonts docs_store/fonts/*.ttf
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "Python 3.11 or newer is needed: apt-get install python3"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Python cannot make virtual environments: apt-get install python3-venv"; exit 1; }
+	@echo "Installing uv"
+	@$(PYTHON) -m venv .tools && .tools/bin/pip install -q --disable-pip-version-check 'uv>=0.13,<0.14'
+
+.stamp-python: pyproject.toml requirements.lock | $(UV)
+	@echo "Installing Python packages"
+	@$(UV) venv -q .venv --python $(PYTHON) --allow-existing
+	@$(UV) pip sync -q --require-hashes requirements.lock --python $(PY)
+	@$(UV) pip install -q --no-deps --no-build-isolation -e . --python $(PY)
+	@touch $@
+
+$(WEB)/node_modules/.stamp: $(WEB)/package-lock.json | .stamp-python
+	@echo "Installing web packages"
+	@cd $(WEB) && $(CURDIR)/deploy/node npm ci --silent --no-audit --no-fund
+	@touch $@
+
+meetings/static/index.html: $(WEB)/node_modules/.stamp $(WEB_SOURCES)
+	@echo "Building the web app"
+	@cd $(WEB) && $(CURDIR)/deploy/node npm run --silent build
+	@touch $@

