@@ -3,7 +3,7 @@ import { call, type Problem, type Schemas } from '../wire/http'
 import { LiveSocket, type Frame } from '../wire/socket'
 import { apply, type State } from './apply'
 
-export type Line = 'starting' | 'up' | 'returning' | 'lost' | 'catching-up'
+export type Line = 'starting' | 'up' | 'returning' | 'lost'
 const CALM = 5000 // ms of silence before a broken line is told
 
 export class MeetingStore {

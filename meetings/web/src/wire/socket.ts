@@ -3,12 +3,13 @@
 import { call, LineLost, Problem, type Schemas } from './http'
 import { signIn } from './login'
 
+type Named<Type extends string, Shape> = Shape & { type: Type }
 export type Frame =
-  | Schemas['SnapshotFrame']
-  | Schemas['EventsFrame']
-  | Schemas['TurnoutFrame']
-  | Schemas['PresenceFrame']
-  | Schemas['HeartbeatFrame']
+  | Named<'snapshot', Schemas['SnapshotFrame']>
+  | Named<'events', Schemas['EventsFrame']>
+  | Named<'turnout', Schemas['TurnoutFrame']>
+  | Named<'presence', Schemas['PresenceFrame']>
+  | Named<'heartbeat', Schemas['HeartbeatFrame']>
 export interface Position {
   epoch: string | null
   seq: number | null

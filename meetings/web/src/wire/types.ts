@@ -177,6 +177,23 @@ export interface paths {
         patch: operations["change_meeting"];
         trace?: never;
     };
+    "/api/meetings/{meeting_id}/adjourn": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Adjourn */
+        post: operations["adjourn"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/meetings/{meeting_id}/attendance/{member_id}": {
         parameters: {
             query?: never;
@@ -205,6 +222,26 @@ export interface paths {
         put?: never;
         /** Check In */
         post: operations["check_in"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/meetings/{meeting_id}/close": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Close Meeting
+         * @description End the meeting for good; its minutes begin.
+         */
+        post: operations["close_meeting"];
         delete?: never;
         options?: never;
         head?: never;
@@ -366,6 +403,118 @@ export interface paths {
          * @description Show a page to all, or (null) let go.
          */
         post: operations["lead_page"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/meetings/{meeting_id}/minutes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read Minutes */
+        get: operations["read_minutes"];
+        /** Save Texts */
+        put: operations["save_texts"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/meetings/{meeting_id}/minutes.pdf": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Pdf
+         * @description The draft as it would be set now, or the very bytes that are frozen or signed.
+         */
+        get: operations["read_pdf"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/meetings/{meeting_id}/minutes/evidence.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Evidence
+         * @description The evidence that stands in the minutes, as they will be or are.
+         */
+        get: operations["read_evidence"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/meetings/{meeting_id}/minutes/freeze": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Freeze */
+        post: operations["freeze"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/meetings/{meeting_id}/minutes/return": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send Back */
+        post: operations["send_back"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/meetings/{meeting_id}/minutes/sign": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign
+         * @description The secretary first, then the chair; each with a fresh sign-in (RFC 9470 challenge otherwise).
+         */
+        post: operations["sign"];
         delete?: never;
         options?: never;
         head?: never;
@@ -976,7 +1125,7 @@ export interface components {
              * @default delegates
              * @enum {string}
              */
-            audience: "all" | "delegates" | "desk";
+            audience?: "all" | "delegates" | "desk";
             /** File */
             file: string;
             /** Title */
@@ -1106,7 +1255,7 @@ export interface components {
              * @default events
              * @constant
              */
-            type: "events";
+            type?: "events";
             /** Up To */
             up_to: number;
         };
@@ -1163,7 +1312,7 @@ export interface components {
              * @default heartbeat
              * @constant
              */
-            type: "heartbeat";
+            type?: "heartbeat";
         };
         /**
          * Hello
@@ -1174,12 +1323,12 @@ export interface components {
              * Epoch
              * @default null
              */
-            epoch: string | null;
+            epoch?: string | null;
             /**
              * Since
              * @default null
              */
-            since: number | null;
+            since?: number | null;
             /**
              * Type
              * @constant
@@ -1266,7 +1415,7 @@ export interface components {
              * Presenter
              * @default
              */
-            presenter: string;
+            presenter?: string;
             /** Title */
             title: string;
         };
@@ -1335,7 +1484,7 @@ export interface components {
              * Reason
              * @default
              */
-            reason: string;
+            reason?: string;
             /**
              * State
              * @enum {string}
@@ -1505,6 +1654,26 @@ export interface components {
             /** Votes */
             votes: boolean;
         };
+        /** MinutesDraft */
+        MinutesDraft: {
+            /** Events */
+            events: number;
+            /** Revision */
+            revision: number;
+            /** Sections */
+            sections: components["schemas"]["SectionView"][];
+            /** Sha256 */
+            sha256: string | null;
+            /** Signatures */
+            signatures: components["schemas"]["SignatureView"][];
+            /**
+             * Stage
+             * @enum {string}
+             */
+            stage: "draft" | "frozen" | "signed_by_secretary" | "signed";
+            /** Verify Url */
+            verify_url: string;
+        };
         /** MinutesDrafted */
         MinutesDrafted: {
             minutes: components["schemas"]["MinutesView"];
@@ -1603,7 +1772,7 @@ export interface components {
              * Presenter
              * @default
              */
-            presenter: string;
+            presenter?: string;
             /** Title */
             title: string;
         };
@@ -1616,12 +1785,12 @@ export interface components {
              * @default regular
              * @enum {string}
              */
-            kind: "regular" | "extraordinary" | "thematic";
+            kind?: "regular" | "extraordinary" | "thematic";
             /**
              * Place
              * @default
              */
-            place: string;
+            place?: string;
             /**
              * Starts At
              * Format: date-time
@@ -1646,13 +1815,13 @@ export interface components {
              * Allotted
              * @default 300
              */
-            allotted: number;
+            allotted?: number;
             /**
              * Kind
              * @default speech
              * @enum {string}
              */
-            kind: "speech" | "debate";
+            kind?: "speech" | "debate";
         };
         /** NoteBody */
         NoteBody: {
@@ -1662,12 +1831,12 @@ export interface components {
              * Color
              * @default #1E4C9A
              */
-            color: string;
+            color?: string;
             /**
              * Deleted
              * @default false
              */
-            deleted: boolean;
+            deleted?: boolean;
             /**
              * Kind
              * @enum {string}
@@ -1681,26 +1850,26 @@ export interface components {
              * Rev
              * @default 0
              */
-            rev: number;
+            rev?: number;
             /**
              * Shared
              * @default false
              */
-            shared: boolean;
+            shared?: boolean;
             /** Strokes */
             strokes?: number[][][];
             /**
              * Text
              * @default
              */
-            text: string;
+            text?: string;
             /** Version */
             version: number;
             /**
              * Width
              * @default 15
              */
-            width: number;
+            width?: number;
         };
         /**
          * NoteShared
@@ -1971,7 +2140,7 @@ export interface components {
              * @default presence
              * @constant
              */
-            type: "presence";
+            type?: "presence";
         };
         /** Published */
         Published: {
@@ -2031,12 +2200,17 @@ export interface components {
              * Reason
              * @default
              */
-            reason: string;
+            reason?: string;
             /**
              * Reply
              * @enum {string}
              */
             reply: "accepted" | "declined";
+        };
+        /** Return */
+        Return: {
+            /** Reason */
+            reason: string;
         };
         /**
          * Role
@@ -2071,6 +2245,25 @@ export interface components {
             username: string;
             /** Votes */
             votes: boolean;
+        };
+        /**
+         * SectionView
+         * @description `paragraphs` and `votes` come from the log and are locked; `text` is the secretary's.
+         */
+        SectionView: {
+            /**
+             * Key
+             * @enum {string}
+             */
+            key: "opening" | "attendance" | "content" | "voting" | "closing";
+            /** Paragraphs */
+            paragraphs: string[];
+            /** Text */
+            text: string;
+            /** Title */
+            title: string;
+            /** Votes */
+            votes: components["schemas"]["VoteTableView"][];
         };
         /**
          * Share
@@ -2113,7 +2306,7 @@ export interface components {
              * @default snapshot
              * @constant
              */
-            type: "snapshot";
+            type?: "snapshot";
         };
         /** SpeechEnded */
         SpeechEnded: {
@@ -2237,6 +2430,15 @@ export interface components {
             /** Not Voted */
             not_voted: number;
         };
+        /** Texts */
+        Texts: {
+            /** Revision */
+            revision: number;
+            /** Texts */
+            texts: {
+                [key: string]: string;
+            };
+        };
         /** TicketAnswer */
         TicketAnswer: {
             /** Ticket */
@@ -2258,7 +2460,7 @@ export interface components {
              * @default turnout
              * @constant
              */
-            type: "turnout";
+            type?: "turnout";
         };
         /** ValidationError */
         ValidationError: {
@@ -2277,6 +2479,17 @@ export interface components {
         VersionRef: {
             /** Version */
             version: number;
+        };
+        /** VoteTableView */
+        VoteTableView: {
+            /** Counts */
+            counts: number[];
+            /** Heading */
+            heading: string;
+            /** Number */
+            number: string;
+            /** Sum */
+            sum: string;
         };
         /**
          * WebConfig
@@ -2656,6 +2869,35 @@ export interface operations {
             };
         };
     };
+    adjourn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     mark: {
         parameters: {
             query?: never;
@@ -2704,6 +2946,35 @@ export interface operations {
                 "application/json": components["schemas"]["CheckIn"];
             };
         };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    close_meeting: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             /** @description Successful Response */
             204: {
@@ -3065,6 +3336,223 @@ export interface operations {
                 "application/json": components["schemas"]["LeadTo"];
             };
         };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_minutes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MinutesDraft"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    save_texts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Texts"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_pdf: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_evidence: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    freeze: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    send_back: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Return"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    sign: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             /** @description Successful Response */
             204: {

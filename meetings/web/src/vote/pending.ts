@@ -1,0 +1,45 @@
+// A ballot on its way, kept on the device before it is sent: a browser killed in between sends the same one again.
+import { openDB, type DBSchema, type IDBPDatabase } from 'idb'
+import type { Choice } from './choices'
+
+export interface Pending {
+  poll_id: string
+  member_id: string
+  choice: Choice
+  /** The idempotency key: however often it is sent, it counts once. */
+  key: string
+  /** The receipt of the ballot that this one changes. */
+  replaces: string | null
+  /** When it first left the device, or null while nothing has. */
+  sent_at: string | null
+}
+
+interface Kept extends DBSchema {
+  ballots: { key: [string, string]; value: Pending }
+}
+
+let opened: Promise<IDBPDatabase<Kept>> | undefined
+
+function ballots(): Promise<IDBPDatabase<Kept>> {
+  opened ??= openDB<Kept>('ballots', 1, {
+    upgrade: (db) => void db.createObjectStore('ballots', { keyPath: ['poll_id', 'member_id'] }),
+  })
+  return opened
+}
+
+export async function keepPending(pending: Pending): Promise<void> {
+  await (await ballots()).put('ballots', pending)
+}
+
+export async function pendingOf(pollId: string, memberId: string): Promise<Pending | undefined> {
+  return (await ballots()).get('ballots', [pollId, memberId])
+}
+
+export async function forgetPending(pending: Pending): Promise<void> {
+  await (await ballots()).delete('ballots', [pending.poll_id, pending.member_id])
+}
+
+/** Every ballot of the member that has had no answer yet. */
+export async function unanswered(memberId: string): Promise<Pending[]> {
+  return (await (await ballots()).getAll('ballots')).filter((pending) => pending.member_id === memberId)
+}
