@@ -19,6 +19,7 @@ from meetings.minutes import models as minutes_models
 from meetings.minutes import routes as minutes
 from meetings.notes import routes as notes
 from meetings.pages import routes as pages
+from meetings.pages import verify
 from meetings.papers import models as paper_models
 from meetings.papers import routes as papers
 from meetings.settings import MeetingsSettings
@@ -55,6 +56,7 @@ ROUTERS = [
     voting.router,
     minutes.router,
     socket.router,
+    verify.router,
     pages.router,
 ]
 LARGEST_PAPER = 101 << 20  # bytes of a request; a PDF may have 100 MB
@@ -74,6 +76,7 @@ def build(settings: MeetingsSettings) -> FastAPI:
         large_bodies={
             r"/api/meetings/[^/]+/items/[^/]+/papers": LARGEST_PAPER,
             r"/api/meetings/[^/]+/papers/[^/]+/versions": LARGEST_PAPER,
+            "/verify": LARGEST_PAPER,
             r"/api/bodies/[^/]+/members/(preview|import)": 10 << 20,
         },
         csp=_csp(settings),

@@ -135,8 +135,8 @@ def _spawn(demo: Demo, state: dict[str, Any], name: str) -> subprocess.Popen[byt
         environment |= own
     if name == "pki":
         environment["PKI_FOLDER"] = str(demo.folder / "pki")
-    log = (demo.folder / f"{name}.log").open("ab")
-    return subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+    with (demo.folder / f"{name}.log").open("ab") as log:
+        return subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
 
 
 def _wait_until_ready(demo: Demo, children: dict[str, subprocess.Popen[bytes]]) -> None:

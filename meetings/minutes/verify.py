@@ -46,7 +46,7 @@ def report(pdf: bytes, roots: bytes, language: str) -> Report:
     for one in validation.signatures:
         holds = one.intact and one.trusted
         key = "signature" if one.stamped_at else "signature-without-time"
-        tell(holds, key, role=_who(language, one.field), name=one.signer, at=_at(one.stamped_at or one.claimed_at))
+        tell(holds, key, role=_who(language, one.field), name=one.signer, at=instant(one.stamped_at or one.claimed_at))
     fields = [one.field for one in validation.signatures]
     if fields != ["secretary", "chair"]:
         tell(False, "not-both")
@@ -81,5 +81,5 @@ def _who(language: str, signature_field: str) -> str:
     return say(language, ("meetings",), f"verify.who.{signature_field}") if signature_field in ("secretary", "chair") else ""
 
 
-def _at(iso: str | None) -> str:
+def instant(iso: str | None) -> str:
     return datetime.fromisoformat(iso).astimezone(VIETNAM).strftime("%H:%M:%S %d/%m/%Y +07:00") if iso else "–"

@@ -1,0 +1,104 @@
+"""The demo as its user has it: `dienhong demo` in a folder of its own, on ports of its own, all of it real."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.flows.person import Person
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM = "/usr/bin/chromium"
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One demo serves all stories, so one worker runs them, in the order in which they stand."""
+    for item in items:
+        if "flows" in item.path.parts:
+            item.add_marker(pytest.mark.xdist_group("demo"))
+
+
+def free_ports(count: int) -> list[int]:
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in held]
+    for one in held:
+        one.close()
+    return ports
+
+
+class Demo:
+    """A running demo, and what a tester does to it from outside."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        names = ("IDP_PORT", "MEETINGS_PORT", "CALENDAR_PORT", "PKI_PORT")
+        self.ports = dict(zip(names, free_ports(4), strict=True))
+        self.environment = {**os.environ, "VAR_DIR": str(folder), **{name: str(port) for name, port in self.ports.items()}}
+        self.persons: list[Person] = []
+        self.process = self._start()
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        file = self.folder / "demo" / "demo.json"
+        file.unlink(missing_ok=True)
+        command = [sys.executable, "-m", "deploy.cli", "demo"]
+        with (self.folder / "demo.log").open("ab") as log:
+            process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=log, stderr=log)
+        deadline = time.monotonic() + 110
+        while not file.exists():
+            assert process.poll() is None, (self.folder / "demo.log").read_text()
+            assert time.monotonic() < deadline, "not ready in time"
+            time.sleep(0.2)
+        return process
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        facts: dict[str, Any] = json.loads((self.folder / "demo" / "demo.json").read_text())
+        return facts
+
+    def people(self, role: str) -> list[str]:
+        return [one["username"] for one in self.facts["accounts"] if one["role"] == role]
+
+    def person(self, role: str, place: int = 0) -> Person:
+        """The `place`-th person of a role, signed in; closed with the demo."""
+        person = Person(self.facts, self.people(role)[place])
+        self.persons.append(person)
+        return person.sign_in()
+
+    def kill_meetings(self) -> None:
+        """SIGKILL to the process that serves meetings; the demo starts it again."""
+        wanted = f"serve meetings --port {self.ports['MEETINGS_PORT']}"
+        for entry in Path("/proc").glob("[0-9]*/cmdline"):
+            if wanted in entry.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace"):
+                os.kill(int(entry.parent.name), signal.SIGKILL)
+                return
+        raise AssertionError("no meetings process")
+
+    def stop(self) -> None:
+        for person in self.persons:
+            person.http.close()
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(timeout=30)
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    demo = Demo(tmp_path_factory.mktemp("demo"))
+    yield demo
+    demo.stop()
