@@ -38,6 +38,11 @@ class Client(Base):
     def is_public(self) -> bool:
         return self.auth_method == AuthMethod.NONE
 
+    @property
+    def front_door(self) -> str:
+        """Where a person enters the application; empty for one without pages."""
+        return self.initiate_login_uri or self.client_uri
+
     def knows_redirect_uri(self, uri: str) -> bool:
         any_port = self.is_public and self.application_type == ApplicationType.NATIVE
         return any(redirect_matches(known, uri, any_port=any_port) for known in self.redirect_uris)

@@ -22,11 +22,25 @@ def ensure_keys(tx: Session, now: datetime, settings: Settings) -> None:
     in_use = set(tx.scalars(select(StoredKey.algorithm).where(StoredKey.retired_at.is_(None))))
     for algorithm in ALGORITHMS:
         if algorithm not in in_use:
-            key = generate_key(algorithm)
-            plain = json.dumps(key.as_dict(private=True)).encode()
-            sealed = seal(settings.secret.get_secret_value(), PURPOSE, plain)
-            tx.add(StoredKey(kid=str(key.kid), algorithm=algorithm, sealed=sealed, created_at=now))
-            audit.record(tx, now, "key.made", object=str(key.kid), algorithm=algorithm)
+            _make_key(tx, now, settings, algorithm)
+
+
+def rotate_keys(tx: Session, now: datetime, settings: Settings) -> None:
+    """Sign with new keys from now on. The old ones stay published until nothing that they signed is valid any more."""
+    lock(tx, "signing-keys")
+    for old in tx.scalars(select(StoredKey).where(StoredKey.retired_at.is_(None))):
+        old.retired_at = now
+        audit.record(tx, now, "key.retired", object=old.kid, algorithm=old.algorithm)
+    for algorithm in ALGORITHMS:
+        _make_key(tx, now, settings, algorithm)
+
+
+def _make_key(tx: Session, now: datetime, settings: Settings, algorithm: str) -> None:
+    key = generate_key(algorithm)
+    plain = json.dumps(key.as_dict(private=True)).encode()
+    sealed = seal(settings.secret.get_secret_value(), PURPOSE, plain)
+    tx.add(StoredKey(kid=str(key.kid), algorithm=algorithm, sealed=sealed, created_at=now))
+    audit.record(tx, now, "key.made", object=str(key.kid), algorithm=algorithm)
 
 
 def signing_key(tx: Session, settings: Settings, algorithm: str) -> SigningKey:

@@ -17,18 +17,16 @@ from shared.db import Tx
 from shared.ids import new_id
 
 
-def store_request(tx: Session, now: datetime, browser: str | None, **members: Any) -> AuthorizationRequest:
-    """Keep a checked request; `browser` is None for one that was pushed or posted, until its first page is opened."""
-    request = AuthorizationRequest(
-        id=new_id(), browser=browser, created_at=now, expires_at=now + REQUEST_LIFETIME, username="", **members
-    )
+def store_request(tx: Session, now: datetime, **members: Any) -> AuthorizationRequest:
+    """Keep a checked request. The first browser that opens it will be the only one that may go on with it."""
+    request = AuthorizationRequest(id=new_id(), created_at=now, expires_at=now + REQUEST_LIFETIME, username="", **members)
     tx.add(request)
     return request
 
 
-def store_portal_request(tx: Session, now: datetime, browser: str | None) -> AuthorizationRequest:
+def store_portal_request(tx: Session, now: datetime) -> AuthorizationRequest:
     """The portal asks for a sign-in of its own."""
-    return store_request(tx, now, browser, redirect_uri="/", scopes=[], code_challenge="", prompts=[], login_hint="")
+    return store_request(tx, now, redirect_uri="/", scopes=[], code_challenge="", prompts=[], login_hint="")
 
 
 def find_request(
@@ -54,7 +52,7 @@ def find_request(
 
 def begin_again(request: AuthorizationRequest) -> str:
     """Where a new request can be begun: at the application, or at the portal."""
-    return (request.client.initiate_login_uri or request.client.client_uri) if request.client else "/"
+    return request.client.front_door if request.client else "/"
 
 
 def _stored(

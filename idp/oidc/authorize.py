@@ -40,7 +40,6 @@ def authorize(request: Request, pairs: EitherPairs, tx: Tx, now: Now, session: C
 
 def _begin(request: Request, pairs: Pairs, tx: Session, now: datetime) -> Response:
     settings: IdpSettings = request.app.state.settings
-    answer = RedirectResponse("", 303)
     try:
         params = once(pairs)
         if params.get("request_uri", "").startswith(PUSHED):
@@ -53,14 +52,13 @@ def _begin(request: Request, pairs: Pairs, tx: Session, now: datetime) -> Respon
                 if ask.trusted_uri is None:
                     raise
                 return back_to_client(ask.trusted_uri, settings.issuer, params.get("state"), **dict(error.get_body()))
-            stored = store_request(tx, now, None, **ask.members())
+            stored = store_request(tx, now, **ask.members())
     except OAuth2Error as error:
         raise RequestRefused(error=error.error, reason=error.description or "") from None
-    if request.method == "GET":  # a cross-site POST carries no cookies: there the first page binds the request
-        stored.browser = stored.browser or cookies.ensure_device(request, answer)
+    # Not bound to the browser yet: a POST from another site brings no cookies.
+    answer = RedirectResponse(f"/authorize?{urlencode({'request': stored.id})}", 303)
     if (language := params.get("ui_locales", "").split(" ")[0][:2].lower()) in words.LANGUAGES:
         cookies.set_language(request, answer, language)
-    answer.headers["location"] = f"/authorize?{urlencode({'request': stored.id})}"
     return answer
 
 

@@ -6,6 +6,7 @@ from fastapi.responses import JSONResponse
 from idp.clients.rules import GRANT_TYPES, STANDARD_SCOPES, AuthMethod
 from idp.keys.actions import published
 from idp.login.rules import PASSWORD
+from idp.oidc.checks import PROMPTS
 from shared import words
 from shared.db import Read
 from shared.tokens import ALGORITHMS
@@ -36,7 +37,7 @@ def metadata(issuer: str) -> dict[str, Any]:
         "token_endpoint_auth_methods_supported": methods,
         "code_challenge_methods_supported": ["S256"],
         "acr_values_supported": [PASSWORD],
-        "prompt_values_supported": ["none", "login", "consent", "select_account"],
+        "prompt_values_supported": sorted(PROMPTS),
         "ui_locales_supported": list(words.LANGUAGES),
         "claims_supported": [
             *("iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash"),

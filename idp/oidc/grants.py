@@ -22,7 +22,7 @@ from shared.ids import digest, new_token, same
 def revoke(tx: Session, now: datetime, grant: Grant, reason: str) -> None:
     """Everything that was issued under a grant is dead from this instant."""
     if grant.revoked_at is None:
-        grant.revoked_at, grant.revoked_for = now, reason
+        grant.revoked_at = now
         audit.record(tx, now, "grant.revoked", actor=grant.client_id, object=grant.id, reason=reason)
 
 

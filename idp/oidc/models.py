@@ -20,7 +20,6 @@ class Grant(Base):
     nonce: Mapped[str | None]
     created_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
-    revoked_for: Mapped[str | None]
 
     client: Mapped[Client] = relationship(lazy="joined")
     session: Mapped[SignInSession] = relationship(lazy="joined")

@@ -24,5 +24,5 @@ def push(request: Request, pairs: FormPairs, tx: Tx, now: Now) -> Response:
         run_checks(ask, "par")
     except OAuth2Error as error:
         return refusal(error)
-    stored = store_request(tx, now, None, **ask.members())
+    stored = store_request(tx, now, **ask.members())
     return issued({"request_uri": f"{PUSHED}{stored.id}", "expires_in": int(REQUEST_LIFETIME.total_seconds())}, 201)

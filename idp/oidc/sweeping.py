@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
+from idp.keys.models import StoredKey
 from idp.login.models import AuthorizationRequest, SignInFailure
 from idp.oidc.models import AuthorizationCode, RefreshToken
 from shared import clock
@@ -28,4 +29,5 @@ def sweep(db: Database, _body: dict[str, Any]) -> None:
         tx.execute(delete(AuthorizationCode).where(AuthorizationCode.expires_at < now - KEPT))
         tx.execute(delete(RefreshToken).where(RefreshToken.issued_at < now - KEPT))
         tx.execute(delete(SignInFailure).where(SignInFailure.last_at < now - KEPT))
+        tx.execute(delete(StoredKey).where(StoredKey.retired_at < now - KEPT))
         plan_sweep(tx, now + timedelta(days=1))

@@ -8,7 +8,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from idp.clients.models import Client
-from idp.login import cookies
 from idp.login.cookies import OwnForm
 from idp.login.models import SignInSession
 from idp.login.requests import go_on, store_portal_request
@@ -37,18 +36,14 @@ Mine = Annotated[SignInSession, Depends(_signed_in)]
 @router.get("/")
 def home(request: Request, tx: Tx, now: Now, session: Current) -> Response:
     if session is None:
-        answer = RedirectResponse("", 303)
-        answer.headers["location"] = go_on(store_portal_request(tx, now, cookies.ensure_device(request, answer))).headers[
-            "location"
-        ]
-        return answer
+        return go_on(store_portal_request(tx, now))
     places = living_sessions(tx, now, request.app.state.settings, session.account_id)
     labels = {place.id: browser_and_system(place.user_agent) for place in places}
     return show(request, "home.html", me=session, apps=_apps(tx), places=places, labels=labels)
 
 
 def _apps(tx: Session) -> list[Client]:
-    clients = tx.scalars(select(Client).where(Client.active, (Client.client_uri != "") | (Client.initiate_login_uri != "")))
+    clients = [client for client in tx.scalars(select(Client).where(Client.active)) if client.front_door]
     return sorted(clients, key=lambda client: words.sort_key(client.name))
 
 

@@ -165,12 +165,13 @@ def test_a_pushed_request_is_answered_once(house: House) -> None:
 def test_a_stored_request_belongs_to_one_browser_and_ends(house: House) -> None:
     browser, thief = house.browser(), house.browser()
     first = browser.get("/authorize", params=ask())
-    thief.get("/authorize", params=ask())
+    page = follow(browser, first)
+    begin(thief)
     stolen = thief.get(first.headers["location"])
     assert (stolen.status_code, 'id="problem-request-unknown"' in stolen.text) == (404, True)
     bare = house.browser()
     assert 'id="problem-cookies-needed"' in bare.get(first.headers["location"].replace("authorize", "login")).text
-    done = sign_in(browser, follow(browser, first))
+    done = sign_in(browser, page)
     assert "code" in answer_of(done)
     again = browser.get(first.headers["location"])
     assert 'id="begin-again"' in again.text

@@ -1,15 +1,18 @@
 """What holds for the identity provider as a whole: words, migrations, keys, names, fonts."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
+import jwt
 import pytest
 from cryptography.exceptions import InvalidTag
 
 from idp.accounts.actions import create_account, new_password
 from idp.accounts.problems import BadUsername, UsernameTaken
 from idp.accounts.rules import checked_password, readable_password
-from idp.keys.actions import ensure_keys, published
+from idp.keys.actions import ensure_keys, published, rotate_keys
+from idp.keys.models import StoredKey
 from idp.keys.sealing import seal, unseal
 from idp.login.models import AuthorizationRequest
 from idp.oidc.sweeping import SWEEP, sweep
@@ -19,7 +22,7 @@ from shared import clock, migrate, words
 from shared.jobs import Job
 from shared.problems import Problem
 from tests.idp.conftest import House
-from tests.idp.walk import begin
+from tests.idp.walk import begin, tokens, who
 
 PAGES = Path(words.__file__).parent.parent / "idp" / "pages"
 
@@ -65,6 +68,23 @@ def test_keys_are_made_once_and_open_with_the_same_secret_only(house: House) -> 
         with pytest.raises(InvalidTag):
             published(tx, other)
     assert house.acts().count("key.made") == 2
+
+
+def test_after_a_rotation_old_tokens_hold_until_the_old_keys_are_swept(house: House) -> None:
+    browser = house.browser()
+    old = tokens(house, browser)
+    with house.db.write() as tx:
+        rotate_keys(tx, clock.now(), house.settings)
+    new = tokens(house, browser)
+    assert jwt.get_unverified_header(new["id_token"])["kid"] != jwt.get_unverified_header(old["id_token"])["kid"]
+    assert who(house, old["access_token"]).status_code == who(house, new["access_token"]).status_code == 200
+    with house.db.write() as tx:
+        assert len(published(tx, house.settings)["keys"]) == 4
+        for key in tx.query(StoredKey).where(StoredKey.retired_at.is_not(None)):
+            key.retired_at = clock.now() - timedelta(days=3)
+    sweep(house.db, {})
+    assert len(house.machine().get("/jwks").json()["keys"]) == 2
+    assert (who(house, old["access_token"]).status_code, who(house, new["access_token"]).status_code) == (401, 200)
 
 
 def test_a_sealed_secret_opens_for_its_purpose_only() -> None:

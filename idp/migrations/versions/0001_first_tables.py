@@ -203,7 +203,6 @@ def upgrade() -> None:
         sa.Column("nonce", sa.String(), nullable=True),
         sa.Column("created_at", shared.db.UtcDateTime(timezone=True), nullable=False),
         sa.Column("revoked_at", shared.db.UtcDateTime(timezone=True), nullable=True),
-        sa.Column("revoked_for", sa.String(), nullable=True),
         sa.ForeignKeyConstraint(["client_id"], ["client.id"], name=op.f("fk_oauth_grant_client_id")),
         sa.ForeignKeyConstraint(["session_id"], ["session.id"], name=op.f("fk_oauth_grant_session_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_oauth_grant")),
