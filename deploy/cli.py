@@ -30,38 +30,67 @@ def serve(service: Annotated[str, typer.Argument(help=", ".join(SERVICES))], por
         return
     import uvicorn
 
-    from shared.logs import configure
-
-    configure(os.environ.get("LOG_LEVEL", "INFO"))
+    if service == "calendar":
+        uvicorn.run(calendar, factory=True, host=host, port=port, log_config=None)
+        return
+    settings = _settings(service)
     uvicorn.run(
-        _application(service),
+        f"deploy.cli:{service}",
+        factory=True,
         host=host,
         port=port,
+        workers=settings.workers,
         log_config=None,
         access_log=False,
         ws_per_message_deflate=False,
-        proxy_headers=bool(os.environ.get("TRUSTED_PROXIES")),
-        forwarded_allow_ips=os.environ.get("TRUSTED_PROXIES") or None,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies or None,
         timeout_graceful_shutdown=10,
         server_header=False,
     )
 
 
-def _application(service: str) -> Any:
-    if service == "idp":
-        from idp.app import build as build_idp
-        from idp.settings import IdpSettings
+def _settings(service: str) -> Any:
+    """The service's settings from the environment; what is missing or unsafe is said in a line each."""
+    from pydantic import ValidationError
 
-        return build_idp(IdpSettings())
-    if service == "meetings":
-        from meetings.app import build as build_meetings
-        from meetings.settings import MeetingsSettings
+    from idp.settings import IdpSettings
+    from meetings.settings import MeetingsSettings
 
-        return build_meetings(MeetingsSettings())
-    from deploy.demo.second_app import build as build_calendar
+    try:
+        return IdpSettings() if service == "idp" else MeetingsSettings()
+    except ValidationError as error:
+        for one in error.errors():
+            typer.echo(f"{'.'.join(str(part) for part in one['loc']).upper() or 'settings'}: {one['msg']}", err=True)
+        raise typer.Exit(2) from None
+
+
+def idp() -> Any:
+    """The identity provider, as each process of it builds it."""
+    from idp.app import build
+    from shared.logs import configure
+
+    settings = _settings("idp")
+    configure(settings.log_level)
+    return build(settings)
+
+
+def meetings() -> Any:
+    """The meetings service, as each process of it builds it."""
+    from meetings.app import build
+    from shared.logs import configure
+
+    settings = _settings("meetings")
+    configure(settings.log_level)
+    return build(settings)
+
+
+def calendar() -> Any:
+    """The demo's second application."""
+    from deploy.demo.second_app import build
 
     read = os.environ
-    return build_calendar(read["ISSUER"], "calendar", read["CALENDAR_CLIENT_SECRET"], read["PUBLIC_URL"])
+    return build(read["ISSUER"], "calendar", read["CALENDAR_CLIENT_SECRET"], read["PUBLIC_URL"])
 
 
 def _serve_pki(port: int) -> None:

@@ -1,6 +1,5 @@
 """The environment, read once, as one frozen object."""
 
-from pathlib import Path
 from typing import Self
 
 from pydantic import Field, SecretStr, model_validator
@@ -40,7 +39,3 @@ class Settings(BaseSettings):
     def secure(self) -> bool:
         """Whether browsers reach us over TLS; decides cookie names, Secure, and HSTS."""
         return self.public_url.startswith("https://")
-
-    @property
-    def storage_folder(self) -> Path:
-        return Path(self.storage_url.removeprefix("file://"))
