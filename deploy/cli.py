@@ -154,7 +154,9 @@ def create_account(username: str, full_name: str, email: str = "", post: str = "
 @app.command()
 def verify(
     file: Annotated[Path, typer.Argument(help="The minutes, as PDF.")],
-    roots: Annotated[Path | None, typer.Option(help="PEM file of the authorities to trust; default: TRUST_ROOTS.")] = None,
+    roots: Annotated[
+        Path | None, typer.Option(help="PEM file of the authorities to trust; default: TRUST_ROOTS, else the demo's own.")
+    ] = None,
     language: Annotated[str, typer.Option("--lang", help="vi or en")] = "vi",
 ) -> None:
     """Check signed minutes without any database: who signed when, that nothing changed, that the votes add up."""
@@ -163,11 +165,18 @@ def verify(
     if not file.is_file():
         typer.echo(f"{file}: no such file", err=True)
         raise typer.Exit(2)
-    trusted = roots or (Path(os.environ["TRUST_ROOTS"]) if os.environ.get("TRUST_ROOTS") else None)
+    trusted = roots or _known_roots()
+    if trusted:
+        typer.echo(f"  {trusted}")
     found = report(file.read_bytes(), trusted.read_bytes() if trusted else b"", language)
     for line in found.lines:
         typer.echo(f"{'✓' if line.ok else '✗'} {line.text}")
     raise typer.Exit(0 if found.ok else 1)
+
+
+def _known_roots() -> Path | None:
+    named, demo = os.environ.get("TRUST_ROOTS"), Path(os.environ.get("VAR_DIR", "var")) / "demo/pki/root.pem"
+    return Path(named) if named else demo if demo.is_file() else None
 
 
 def main() -> None:

@@ -166,6 +166,8 @@ def _describe(demo: Demo, state: dict[str, Any]) -> None:
         "accounts": state["accounts"],
         "meeting_id": state["meeting_id"],
         "initial_access_token": state["initial_access_token"],
+        "trust_roots": str(demo.folder / "pki" / "root.pem"),
+        "mail": str(demo.folder / "mail"),
         "test_client": {
             "client_id": "test-client",
             "redirect_uri": "http://127.0.0.1/callback",
