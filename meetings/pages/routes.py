@@ -18,6 +18,9 @@ HASHED = re.compile(r"-[\w-]{8}\.\w+$")  # the build puts a hash of the content 
 @router.get("/wall")
 @router.get("/wall/{meeting_id}")
 @router.get("/check-in/{meeting_id}")
+@router.get("/new")
+@router.get("/bodies")
+@router.get("/bodies/{path:path}")
 @router.get("/signed-in")
 @router.get("/signed-out")
 def web_app() -> FileResponse:

@@ -1,8 +1,10 @@
 // The addresses of the app. The server gives its one page for each of them.
 export type Route =
-  | { page: 'start' | 'signed-in' | 'signed-out' | 'unknown' }
+  | { page: 'start' | 'signed-in' | 'signed-out' | 'new' | 'bodies' | 'unknown' }
   | { page: 'wall'; id: string | null }
-  | { page: 'meeting' | 'chair' | 'desk' | 'minutes' | 'check-in'; id: string }
+  | { page: 'meeting' | 'chair' | 'desk' | 'minutes' | 'check-in' | 'members'; id: string }
+
+const ALONE = ['signed-in', 'signed-out', 'new', 'bodies'] as const
 
 export function parse(path: string): Route {
   const [first = '', id, third, more] = path.split('/').filter(Boolean)
@@ -10,10 +12,11 @@ export function parse(path: string): Route {
   if (!id) {
     if (first === '') return { page: 'start' }
     if (first === 'wall') return { page: 'wall', id: null }
-    return first === 'signed-in' || first === 'signed-out' ? { page: first } : { page: 'unknown' }
+    return { page: ALONE.find((page) => page === first) ?? 'unknown' }
   }
   if (first === 'm' && !third) return { page: 'meeting', id }
   if (first === 'm' && (third === 'chair' || third === 'desk' || third === 'minutes')) return { page: third, id }
+  if (first === 'bodies' && third === 'members') return { page: 'members', id }
   if (!third && (first === 'wall' || first === 'check-in')) return { page: first, id }
   return { page: 'unknown' }
 }

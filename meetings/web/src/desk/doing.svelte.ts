@@ -1,0 +1,25 @@
+// One deed at a time, with what came of it: busy while it is under way, and the refusal until the next try.
+import { t } from '../kit/words.svelte'
+import { Problem } from '../wire/http'
+
+export class Doing {
+  busy = $state(false)
+  refusal = $state.raw<{ code: string; title: string; facts: Record<string, unknown> } | null>(null)
+
+  /** Whether it was done. */
+  async run(deed: () => Promise<unknown>): Promise<boolean> {
+    if (this.busy) return false
+    this.busy = true
+    this.refusal = null
+    try {
+      await deed()
+      return true
+    } catch (error) {
+      if (error instanceof Problem) this.refusal = { code: error.code, title: error.title, facts: error.facts }
+      else this.refusal = { code: 'line-lost', title: t('desk.line-lost'), facts: {} }
+      return false
+    } finally {
+      this.busy = false
+    }
+  }
+}

@@ -1,0 +1,126 @@
+// The minutes as this screen has them: the draft with what is being typed, the very bytes that are shown, and the act of signing.
+import { Doing } from '../desk/doing.svelte'
+import { call, Problem, request, type Schemas } from '../wire/http'
+
+export type Draft = Schemas['MinutesDraft']
+type Key = Schemas['SectionView']['key']
+export type Texts = Partial<Record<Key, string>>
+
+const SIGNING = 'minutes-signing'
+const FRESH = 5 * 60_000 // ms that a sign-in counts as fresh, as the server has it
+
+/** A signature that was asked for and waits for a fresh sign-in; it holds for these bytes only. */
+interface Pending {
+  meeting: string
+  sha256: string
+  at: number
+}
+
+const textsOf = (draft: Draft): Texts => Object.fromEntries(draft.sections.map((section) => [section.key, section.text]))
+
+export class MinutesDesk {
+  draft = $state.raw<Draft | null>(null)
+  texts = $state<Texts>({})
+  /** What somebody else saved while words were being typed here. */
+  theirs = $state.raw<Draft | null>(null)
+  bytes = $state.raw<ArrayBuffer | null>(null)
+  /** SHA-256 of the bytes shown, worked out on this device. */
+  shownHash = $state<string | null>(null)
+  seen = $state({ pages: 0, of: 0 })
+  /** Back from the sign-in that a signature needed: one press is left. */
+  resumed = $state(false)
+  readonly doing = new Doing()
+
+  constructor(readonly id: string) {}
+
+  get dirty(): boolean {
+    const saved = this.draft ? textsOf(this.draft) : {}
+    return Object.entries(this.texts).some(([key, text]) => text !== saved[key as Key])
+  }
+
+  get allSeen(): boolean {
+    return this.seen.of > 0 && this.seen.pages >= this.seen.of
+  }
+
+  async load(): Promise<void> {
+    const found = await call('get', '/api/meetings/{meeting_id}/minutes', { path: this.#path })
+    if (!this.draft || !this.dirty) this.#adopt(found)
+    else if (found.revision !== this.draft.revision) this.theirs = found
+    this.#resume(found)
+  }
+
+  /** The draft set anew, or the frozen or signed bytes. */
+  async loadPages(): Promise<void> {
+    const bytes = await (await request(`/api/meetings/${this.id}/minutes.pdf`)).arrayBuffer()
+    const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes))
+    this.shownHash = Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('')
+    this.seen = { pages: 0, of: 0 }
+    this.bytes = bytes
+  }
+
+  #adopt(found: Draft): void {
+    this.draft = found
+    this.texts = textsOf(found)
+    this.theirs = null
+  }
+
+  /** Saves what stands in the fields; where somebody was faster, both are shown and nothing is lost. */
+  async save(): Promise<boolean> {
+    const { draft } = this
+    if (!draft) return false
+    const texts = $state.snapshot(this.texts) as Record<Key, string>
+    const revision = this.theirs?.revision ?? draft.revision
+    const saved = await this.doing.run(() => call('put', '/api/meetings/{meeting_id}/minutes', { path: this.#path, body: { revision, texts } }))
+    if (saved) {
+      const sections = draft.sections.map((section) => ({ ...section, text: texts[section.key] }))
+      this.draft = { ...draft, sections, revision: revision + 1 }
+      this.theirs = null
+    } else if (this.doing.refusal?.code === 'minutes-changed') await this.load()
+    return saved
+  }
+
+  async freeze(): Promise<boolean> {
+    return this.doing.run(() => call('post', '/api/meetings/{meeting_id}/minutes/freeze', { path: this.#path }))
+  }
+
+  /** Signs the bytes shown. Where the sign-in is too old this leaves for it, and `resumed` is true on coming back. */
+  async sign(): Promise<boolean> {
+    const sha256 = this.draft?.sha256
+    if (!sha256) return false
+    this.resumed = false
+    sessionStorage.setItem(SIGNING, JSON.stringify({ meeting: this.id, sha256, at: Date.now() } satisfies Pending))
+    const signed = await this.doing.run(() => call('post', '/api/meetings/{meeting_id}/minutes/sign', { path: this.#path }))
+    sessionStorage.removeItem(SIGNING)
+    return signed
+  }
+
+  #resume(found: Draft): void {
+    const kept = sessionStorage.getItem(SIGNING)
+    if (!kept) return
+    const pending = JSON.parse(kept) as Pending
+    if (pending.meeting !== this.id) return
+    sessionStorage.removeItem(SIGNING)
+    this.resumed = pending.sha256 === found.sha256 && Date.now() - pending.at < FRESH
+  }
+
+  leaveSigning(): void {
+    this.resumed = false
+  }
+
+  async sendBack(reason: string): Promise<boolean> {
+    return this.doing.run(() => call('post', '/api/meetings/{meeting_id}/minutes/return', { path: this.#path, body: { reason } }))
+  }
+
+  async file(what: 'minutes.pdf' | 'minutes/evidence.json'): Promise<Blob | null> {
+    let blob: Blob | null = null
+    await this.doing.run(async () => (blob = await (await request(`/api/meetings/${this.id}/${what}`)).blob()))
+    return blob
+  }
+
+  get #path(): { meeting_id: string } {
+    return { meeting_id: this.id }
+  }
+}
+
+/** Whether an error of loading only means that there are no minutes yet. */
+export const notYet = (error: unknown): boolean => error instanceof Problem && error.status === 404
