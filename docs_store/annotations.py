@@ -7,7 +7,7 @@ master of a signed document: a strict verifier rejects it, and rightly.
 
 import io
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -48,7 +48,7 @@ class NoteMark:
 
 def annotate(pdf: bytes, notes: Iterable[NoteMark]) -> bytes:
     """A copy of `pdf` with the notes; those on pages that it does not have are left out. Works in the confined process."""
-    plain = [asdict(note) | {"modified": note.modified.isoformat()} for note in notes]
+    plain = [vars(note) | {"modified": note.modified.isoformat()} for note in notes]
     if sum(len(stroke) for note in plain for stroke in note["strokes"]) > MAX_POINTS:
         raise HostilePdf(reason="ink")
     try:

@@ -114,7 +114,7 @@ def _read_text(path: Path, name: str, metadata: dict[str, str]) -> list[str]:
 
 
 def _segments(content: Any, page: Any) -> Iterator[secrecy.Segment]:
-    """Runs of signs, parted where the line ends or a gap is wider than one and a half times the line's height."""
+    """Runs of signs, parted where the line ends or a gap is wider than twice the height of the signs."""
     height = page.get_height()
     run: list[tuple[str, Sequence[float]]] = []
     for index in range(min(content.count_chars(), 20_000)):
@@ -135,7 +135,7 @@ def _segments(content: Any, page: Any) -> Iterator[secrecy.Segment]:
 
 def _parted(last: Sequence[float], box: Sequence[float]) -> bool:
     line = max(last[3] - last[1], box[3] - box[1], 4.0)
-    return box[0] - last[2] > 1.5 * line or last[0] - box[0] > line or abs(box[1] - last[1]) > 1.5 * line
+    return box[0] - last[2] > 2 * line or last[0] - box[0] > line or abs(box[1] - last[1]) > 1.5 * line
 
 
 def _segment(run: list[tuple[str, Sequence[float]]], height: float) -> secrecy.Segment:

@@ -19,7 +19,13 @@ OLD_ENCODINGS = {
 }
 LABEL = re.compile(r"^(độ|mức độ|mức|dấu|dấu chỉ độ)\s+mật\s*[:.\-–]\s*(?P<mark>.+)$")
 DELIMITERS = re.compile(r"[\[\](){}<>,;:|/\\_+–—\"“”]|\s-\s|\.(?=\w{2,4}$)")
-BREAKS_BEFORE_MARK = ("bi", "bao", "can", "giu", "noi")  # the first half of bí mật, bảo mật, cẩn mật ... at a line's end
+BREAKS_BEFORE_MARK = (
+    ["bi"],
+    ["bao"],
+    ["can"],
+    ["giu"],
+    ["noi"],
+)  # the first half of bí mật, bảo mật, cẩn mật ... at a line's end
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +72,12 @@ def mark_in_words(fields: Iterable[str]) -> str | None:
 
 
 def _continues(before: Sequence[Segment], segment: Segment) -> bool:
-    """Whether the segment ends a word of two syllables that began on the line above, as in a narrow table cell."""
+    """Whether the segment ends a word of two syllables that began before it: on the line above, as in a narrow table cell, or
+    across a wide gap of a justified line."""
     above = [one for one in before if one.top < segment.top and one.left < segment.right and one.right > segment.left]
-    last = max(above, key=lambda one: one.top, default=None)
-    return last is not None and fold(last.text).rstrip().endswith(BREAKS_BEFORE_MARK)
+    beside = [one for one in before[-1:] if abs(one.top - segment.top) < 6]
+    last = [max(above, key=lambda one: one.top, default=None), *beside]
+    return any(fold(one.text).split()[-1:] in BREAKS_BEFORE_MARK for one in last if one)
 
 
 def find(

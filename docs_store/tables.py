@@ -1,6 +1,7 @@
 """Spreadsheets (.xlsx, .xls, .ods) as rows of plain values; parsed in the confined process."""
 
 import datetime
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from docs_store.problems import NotATable
 
 Cell = str | int | float | None
 MAX_SIZE = 10 << 20
+MAX_UNPACKED = 200 << 20
 MAX_ROWS = 20_000
 MAX_COLUMNS = 200
 
@@ -29,11 +31,15 @@ def read(source: Path, output: Path) -> dict[str, Any]:  # noqa: ARG001
     """The task of the confined process."""
     import python_calamine
 
+    if zipfile.is_zipfile(source):
+        with zipfile.ZipFile(source) as parts:
+            if sum(part.file_size for part in parts.infolist()) > MAX_UNPACKED:
+                raise NotATable(reason="expansion")
     try:
         sheet = python_calamine.CalamineWorkbook.from_path(source).get_sheet_by_index(0)
     except (python_calamine.CalamineError, OSError, IndexError):
         raise NotATable(reason="format") from None
-    if sheet.total_height > MAX_ROWS or sheet.total_width > MAX_COLUMNS:
+    if sheet.height > MAX_ROWS or sheet.width > MAX_COLUMNS:
         raise NotATable(reason="rows")
     return {"rows": [[_plain(cell) for cell in row] for row in sheet.iter_rows()]}
 

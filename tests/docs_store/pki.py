@@ -42,7 +42,10 @@ def _service(issuer: str, purpose: str, *more: dict[str, Any]) -> dict[str, Any]
 
 
 def _person(**more: Any) -> dict[str, Any]:
-    ocsp = {"id": "authority_information_access", "smart-value": {"schema": "aia-urls", "params": {"ocsp-responder-names": ["interm"]}}}
+    ocsp = {
+        "id": "authority_information_access",
+        "smart-value": {"schema": "aia-urls", "params": {"ocsp-responder-names": ["interm"]}},
+    }
     return {
         "issuer": "interm",
         "validity": VALID,
@@ -52,7 +55,10 @@ def _person(**more: Any) -> dict[str, Any]:
 
 
 def _crl(repository: str) -> dict[str, Any]:
-    return {"id": "crl_distribution_points", "smart-value": {"schema": "crl-dist-url", "params": {"crl-repo-names": [repository]}}}
+    return {
+        "id": "crl_distribution_points",
+        "smart-value": {"schema": "crl-dist-url", "params": {"crl-repo-names": [repository]}},
+    }
 
 
 ARCHITECTURE = {
@@ -141,6 +147,10 @@ def _write_p12(pki: Pki, name: str, certificates: dict[str, bytes]) -> None:
     chain = [x509.load_der_x509_certificate(certificates["interm"])]
     own = x509.load_der_x509_certificate(certificates[name])
     sealed = pkcs12.serialize_key_and_certificates(
-        name.encode(), key, own, chain, BestAvailableEncryption(PASSPHRASE.encode())  # type: ignore[arg-type]
+        name.encode(),
+        key,
+        own,
+        chain,
+        BestAvailableEncryption(PASSPHRASE.encode()),  # type: ignore[arg-type]
     )
     Path(pki.p12(name)).write_bytes(sealed)

