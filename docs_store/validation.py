@@ -125,21 +125,25 @@ async def _validate(pdf: bytes, trust_roots: Sequence[bytes], now: datetime) -> 
     if not embedded:
         return Validation(False, "", faults=(Fault("unsigned"),))
     proofs = _Proofs(reader, trust_roots)
-    faults, found, stamps = [], [], []
-    moments = _moments(embedded, now)
-    for signature, moment in zip(embedded, moments, strict=True):
-        if signature.sig_object_type == "/DocTimeStamp":
-            stamp, wrong = await _document_timestamp(signature, proofs, moment)
-            stamps.append(stamp)
-        else:
-            seen, wrong = await _signature(signature, proofs, moment)
-            found.append(seen)
-        if not hole_is_whole(pdf, signature.byte_range, proofs.issuers):
-            wrong.append("container")
+    faults: list[Fault] = []
+    found: list[Signature] = []
+    stamps: list[Timestamp] = []
+    for signature, moment in zip(embedded, _moments(embedded, now), strict=True):
+        try:
+            if signature.sig_object_type == "/DocTimeStamp":
+                stamp, wrong = await _document_timestamp(signature, proofs, moment)
+                stamps.append(stamp)
+            else:
+                seen, wrong = await _signature(signature, proofs, moment)
+                found.append(seen)
+            if not hole_is_whole(pdf, signature.byte_range, proofs.issuers):
+                wrong.append("container")
+        except Exception:  # its container cannot be read: so much can still be said of which one it is
+            wrong = ["container"]
         faults += [Fault(kind, signature.field_name) for kind in wrong]
     if embedded[-1].coverage != SignatureCoverageLevel.ENTIRE_FILE:
         faults.append(Fault("trailing-bytes"))
-    if not found:
+    if not (found or faults):
         faults.append(Fault("unsigned"))
     return Validation(not faults, "", tuple(found), tuple(stamps), tuple(faults))
 

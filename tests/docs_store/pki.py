@@ -12,7 +12,7 @@ import yaml
 from certomancer.integrations.animator import Animator, AnimatorArchStore
 from certomancer.registry import ArchLabel, CertLabel, CertomancerConfig
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -117,7 +117,8 @@ class _Quiet(WSGIRequestHandler):
 def running(folder: Path) -> Iterator[Pki]:
     """Keys and services for the time of the block."""
     for name in KEYS:
-        key = generate_private_key(65537, 2048)
+        person = name in ("secretary", "chair")  # as the government's authority issues them; curves elsewhere, for speed
+        key = rsa.generate_private_key(65537, 2048) if person else ec.generate_private_key(ec.SECP256R1())
         (folder / f"{name}.key.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     with make_server("127.0.0.1", 0, None, handler_class=_Quiet) as server:
         url = f"http://127.0.0.1:{server.server_port}"
