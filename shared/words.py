@@ -28,7 +28,7 @@ def choose_language(accept: str, explicit: str | None = None) -> str:
     return next((tag[:2].lower() for tag in wanted if tag[:2].lower() in LANGUAGES), LANGUAGES[0])
 
 
-def say(language: str, packages: Sequence[str], key: str, **facts: Any) -> str:
+def say(language: str, packages: Sequence[str], key: str, /, **facts: Any) -> str:
     """The words for `key`, filled with `facts`; the key itself where words are missing (a test finds those)."""
     template = catalogue(language, tuple(packages)).get(key, key)
     try:
@@ -56,7 +56,8 @@ def _word_key(word: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
         tone = next((_TONES.index(c) + 1 for c in parts if c in _TONES), 0)
         base = unicodedata.normalize("NFC", "".join(c for c in parts if c not in _TONES))
         place = _ALPHABET.find(base)
-        letters.append(place if place >= 0 else 1000 + ord(base[0]))
+        # Digits stand before the alphabet, foreign letters after it.
+        letters.append(place if place >= 0 else ord(base[0]) + (-1000 if base < "a" else 1000))
         tones.append(tone)
     return tuple(letters), tuple(tones)
 
