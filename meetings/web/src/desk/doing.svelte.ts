@@ -1,6 +1,6 @@
 // One deed at a time, with what came of it: busy while it is under way, and the refusal until the next try.
 import { t } from '../kit/words.svelte'
-import { Problem } from '../wire/http'
+import { LineLost, Problem } from '../wire/http'
 
 export class Doing {
   busy = $state(false)
@@ -16,7 +16,8 @@ export class Doing {
       return true
     } catch (error) {
       if (error instanceof Problem) this.refusal = { code: error.code, title: error.title, facts: error.facts }
-      else this.refusal = { code: 'line-lost', title: t('desk.line-lost'), facts: {} }
+      else if (error instanceof LineLost) this.refusal = { code: 'line-lost', title: t('desk.line-lost'), facts: {} }
+      else throw error
       return false
     } finally {
       this.busy = false

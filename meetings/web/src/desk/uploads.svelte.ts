@@ -13,7 +13,7 @@ export interface Upload {
   stage: 'waiting' | 'sending' | 'checking' | 'done' | 'refused' | 'cut' | 'stopped'
   /** Part of the bytes that are out, 0 to 1. */
   sent: number
-  problem: { code: string; title: string } | null
+  problem: { code: string; title: string; again: boolean } | null
   draft: Draft | null
 }
 /** Sends one file; throws `Problem` for a refusal, anything else for a lost line. */
@@ -51,7 +51,7 @@ export class Uploads {
 
   retry(id: number): void {
     const upload = this.#find(id)
-    if (!upload || faultOf(upload.file)) return
+    if (!upload || upload.problem?.again === false) return
     Object.assign(upload, { stage: 'waiting', sent: 0, problem: null })
     this.#start()
   }
@@ -64,6 +64,11 @@ export class Uploads {
   dismiss(id: number): void {
     this.stop(id)
     this.list = this.list.filter((upload) => upload.id !== id)
+  }
+
+  /** Forgets what was taken in. */
+  clear(): void {
+    this.list = this.list.filter((upload) => upload.stage !== 'done')
   }
 
   #find(id: number): Upload | undefined {
@@ -93,7 +98,7 @@ export class Uploads {
       Object.assign(upload, { stage: 'done', draft })
       this.done()
     } catch (error) {
-      if (error instanceof Problem) Object.assign(upload, { stage: 'refused', problem: { code: error.code, title: error.title } })
+      if (error instanceof Problem) Object.assign(upload, { stage: 'refused', problem: problemOf(error) })
       else if (!control.signal.aborted) upload.stage = 'cut'
     } finally {
       this.#sending.delete(upload.id)
@@ -102,10 +107,15 @@ export class Uploads {
   }
 }
 
+/** The same file sent again helps only where the server was not itself. */
+function problemOf({ code, title, status }: Problem): Upload['problem'] {
+  return { code, title, again: status >= 500 || status === 429 }
+}
+
 /** What can be told without sending a byte. */
 function faultOf(file: File): Upload['problem'] {
-  if (!/\.pdf$/i.test(file.name)) return { code: 'not-a-pdf', title: t('desk.upload.not-a-pdf') }
-  if (file.size > LARGEST) return { code: 'pdf-too-large', title: t('desk.upload.too-large') }
+  if (!/\.pdf$/i.test(file.name)) return { code: 'not-a-pdf', title: t('desk.upload.not-a-pdf'), again: false }
+  if (file.size > LARGEST) return { code: 'pdf-too-large', title: t('desk.upload.too-large'), again: false }
   return null
 }
 

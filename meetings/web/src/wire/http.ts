@@ -44,7 +44,7 @@ export async function call<M extends Method, P extends PathWith<M>>(
     body: body === undefined || body instanceof FormData ? body : JSON.stringify(body),
     signal: ask.signal,
   })
-  const json = answer.headers.get('content-type')?.includes('json')
+  const json = answer.status !== 204 && answer.headers.get('content-type')?.includes('json')
   return (json ? await answer.json() : undefined) as Success<paths[P][M]>
 }
 
