@@ -11,8 +11,11 @@ export const said = {
   },
 }
 
+let turn = false
+
 export function announce(words: string, urgency: 'polite' | 'assertive' = 'polite'): void {
-  // The same words twice would not be spoken; an unseen sign makes them new.
-  if (urgency === 'assertive') assertive = words === assertive ? `${words}\u200b` : words
-  else polite = words === polite ? `${words}\u200b` : words
+  turn = !turn
+  const fresh = turn ? words : `${words}\u200b` // the same words twice would not be spoken; an unseen sign makes them new
+  if (urgency === 'assertive') assertive = fresh
+  else polite = fresh
 }

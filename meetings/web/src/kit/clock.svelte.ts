@@ -4,8 +4,9 @@ let users = 0
 let timer: ReturnType<typeof setTimeout> | undefined
 
 function tick(): void {
-  now = Date.now()
-  timer = setTimeout(tick, 1000 - (now % 1000))
+  const at = Date.now() // not read back: an effect that starts the clock must not depend on it
+  now = at
+  timer = setTimeout(tick, 1000 - (at % 1000))
 }
 
 export const clock = {

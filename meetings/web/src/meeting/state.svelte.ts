@@ -1,7 +1,7 @@
 // What this screen knows of a meeting: one state, folded from the log, and where the line stands.
 import { call, type Problem, type Schemas } from '../wire/http'
 import { LiveSocket, type Frame } from '../wire/socket'
-import { apply, type State } from './apply'
+import { apply, type AnyEvent, type State } from './apply'
 
 export type Line = 'starting' | 'up' | 'returning' | 'lost'
 const CALM = 5000 // ms of silence before a broken line is told
@@ -21,6 +21,7 @@ export class MeetingStore {
   #seq: number | null = null
   #socket: LiveSocket
   #calm: ReturnType<typeof setTimeout> | undefined
+  #ears = new Set<(event: AnyEvent) => void>()
 
   constructor(readonly id: string) {
     this.#socket = new LiveSocket(id, {
@@ -35,6 +36,12 @@ export class MeetingStore {
   end(): void {
     clearTimeout(this.#calm)
     this.#socket.end()
+  }
+
+  /** Tells each event as it comes, until the returned function is called: for what does not show in the state. */
+  listen(ear: (event: AnyEvent) => void): () => void {
+    this.#ears.add(ear)
+    return () => this.#ears.delete(ear)
   }
 
   /** Applies a frame; events are applied in order and once, a gap is asked for again. */
@@ -61,8 +68,10 @@ export class MeetingStore {
       return
     }
     const seq = this.#seq
-    this.state = frame.events.filter((one) => one.seq > seq).reduce((state, one) => apply(state, one.event), this.state)
+    const fresh = frame.events.filter((one) => one.seq > seq).map((one) => one.event)
+    this.state = fresh.reduce(apply, this.state)
     this.#seq = Math.max(seq, frame.up_to)
+    for (const event of fresh) for (const ear of this.#ears) ear(event)
   }
 
   #onLine(up: boolean): void {

@@ -32,6 +32,8 @@ export class Ballot {
   choice = $state<Choice | null>(null)
   receipt = $state.raw<Schemas['Receipt'] | null>(null)
   refusal = $state.raw<Problem | null>(null)
+  /** Another device of the member was first, and its ballot counts. */
+  elsewhere = $state(false)
   sentAt = $state<string | null>(null)
   /** Since when the line has been failing this ballot. */
   troubleAt = $state<string | null>(null)
@@ -66,6 +68,7 @@ export class Ballot {
     this.#pending = pending
     this.choice = choice
     this.sentAt = this.troubleAt = null
+    this.elsewhere = false
     this.phase = 'sending'
     await this.#deliver()
   }
@@ -90,8 +93,7 @@ export class Ballot {
 
   /** No pause any more: the line is back, or the person asks. */
   hurry(): void {
-    if (this.#pending) void this.#deliver()
-    else if (this.phase === 'reading') void this.#readMine()
+    void this.#deliver()
   }
 
   /** Without a line one may choose already: should another device have voted, the server will say so. */
@@ -156,7 +158,11 @@ export class Ballot {
 
   async #refused(pending: Pending, problem: Problem): Promise<void> {
     await this.#settle(pending)
-    if (problem.code === 'already-voted') return this.#readMine() // from another device: that one counts
+    if (problem.code === 'already-voted') {
+      this.elsewhere = true
+      this.receipt = null
+      return this.#readMine()
+    }
     this.refusal = problem
     this.phase = 'refused'
   }
