@@ -9,11 +9,11 @@ import asyncio
 import io
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from urllib.parse import unquote
 
 import structlog
@@ -70,35 +70,40 @@ def open_signer(url: str, secret: str, chain: Sequence[bytes] = ()) -> Iterator[
     `secret` is passphrase or PIN; `chain` the issuing certificates, DER or PEM. Any other `Signer` (a remote service: subclass
     it and write `async_sign_raw`) serves `sign` as well.
     """
+    with ExitStack() as session:
+        try:
+            if url.startswith("pkcs11:"):
+                signer = _token(url, secret, chain, session)
+            else:
+                signer = _file(url.removeprefix("file://"), secret, chain)
+        except Exception as error:  # of the many kinds that key files and the makers of tokens have
+            raise SigningFailed(reason="key") from error
+        yield signer
+
+
+def _file(path: str, secret: str, chain: Sequence[bytes]) -> Signer:
     simple: Any = SimpleSigner  # pyHanko annotates it only in part
-    try:
-        if url.startswith("pkcs11:"):
-            with _token(url, secret, chain) as signer:
-                yield signer
-            return
-        path = url.removeprefix("file://")
-        if path.endswith((".p12", ".pfx")):
-            held = simple.load_pkcs12(path, other_certs=certificates(chain), passphrase=secret.encode())
-        else:
-            held = simple.load(path, path, other_certs=certificates(chain), key_passphrase=secret.encode() or None)
-    except (OSError, ValueError, TypeError) as error:
-        raise SigningFailed(reason="key") from error
-    if held is None:
-        raise SigningFailed(reason="key")
-    yield held
+    if path.endswith((".p12", ".pfx")):
+        signer = simple.load_pkcs12(path, other_certs=certificates(chain), passphrase=secret.encode())
+    else:
+        signer = simple.load(path, path, other_certs=certificates(chain), key_passphrase=secret.encode() or None)
+    if signer is None:
+        raise ValueError("the key does not open")
+    return cast(Signer, signer)
 
 
-@contextmanager
-def _token(url: str, pin: str, chain: Sequence[bytes]) -> Iterator[Signer]:
+def _token(url: str, pin: str, chain: Sequence[bytes], session: ExitStack) -> Signer:
     from pyhanko.config.pkcs11 import TokenCriteria
     from pyhanko.sign.pkcs11 import PKCS11Signer, open_pkcs11_session
 
     path, _, query = url.removeprefix("pkcs11:").partition("?")
-    parts = dict(part.split("=", 1) for part in [*path.split(";"), *query.split("&")] if "=" in part)
-    parts = {name: unquote(value) for name, value in parts.items()}
-    criteria = TokenCriteria(label=parts.get("token"))
-    with open_pkcs11_session(parts["module-path"], token_criteria=criteria, user_pin=pin) as session:
-        yield PKCS11Signer(session, cert_label=parts["object"], key_label=parts["object"], ca_chain=certificates(chain))
+    parts = dict(part.split("=", 1) for part in [*path.split(";"), *query.split("&")])
+    module, token, label = (unquote(parts[name]) for name in ("module-path", "token", "object"))
+    opened = session.enter_context(open_pkcs11_session(module, token_criteria=TokenCriteria(label=token), user_pin=pin))
+    signer = PKCS11Signer(opened, cert_label=label, key_label=label, ca_chain=certificates(chain))
+    if signer.signing_cert is None:  # asked for now, so that a token without it is told before anything is written
+        raise ValueError("the token has no such certificate")
+    return signer
 
 
 def sign(

@@ -153,7 +153,7 @@ LAUGHS = [
 BOMBS = {
     "flate-bomb": one_page(bytes(100 << 20)),
     "double-flate": one_page(bytes(100 << 20), pack=2),
-    "many-operators": one_page(b"BT /F1 1 Tf " + b"(a) Tj " * 1_500_000 + b"ET"),
+    "many-operators": one_page(b"BT /F1 1 Tf " + b"(a) Tj " * 1_000_000 + b"ET"),
     "form-loop": one_page(
         b"/X0 Do",
         stream(b"/X0 Do", b"/Type /XObject /Subtype /Form /BBox [0 0 9 9] /Resources << /XObject << /X0 6 0 R >> >>"),
