@@ -36,10 +36,10 @@ class Person:
             "code_challenge_method": "S256",
         } | parameters
         issuer = self.demo["issuer"]
-        answer = self._follow(self.http.get(f"{issuer}/authorize", params=asked))
+        answer = self.follow(self.http.get(f"{issuer}/authorize", params=asked))
         fields = {"username": self.username, "password": self.password}
         while "<form" in answer.text and not answer.is_redirect:
-            answer = self._follow(self._send(answer, fields))
+            answer = self.follow(self._send(answer, fields))
         back = parse_qs(urlsplit(answer.headers["location"]).query)
         assert back["state"] == [asked["state"]], answer.headers["location"]
         assert back["iss"] == [issuer]
@@ -57,7 +57,7 @@ class Person:
         self.tokens = exchanged.json()
         return self
 
-    def _follow(self, answer: httpx2.Response) -> httpx2.Response:
+    def follow(self, answer: httpx2.Response) -> httpx2.Response:
         """Redirects within the provider; stops where one leaves it."""
         while answer.is_redirect:
             target = urljoin(str(answer.url), answer.headers["location"])

@@ -1,0 +1,73 @@
+"""Chromium as people use it: a desk, a tablet, a wall; each person in a context of their own."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright
+
+from tests.flows.conftest import ARGUMENTS, CHROMIUM, Demo
+
+ROOT = Path(__file__).parents[2]
+AXE = ROOT / "meetings/web/node_modules/axe-core/axe.min.js"
+SIZES = {"desk": (1440, 900), "tablet": (1180, 820), "portrait": (820, 1180), "wall": (1920, 1080)}
+
+
+def launch(playwright: Playwright) -> Browser:
+    return playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+
+
+class Screen:
+    """One person's browser. Remembers what went wrong in the page's console."""
+
+    def __init__(self, browser: Browser, demo: Demo, size: str = "desk", **options: Any) -> None:
+        width, height = SIZES[size]
+        self.demo, self.faults = demo, []
+        self.context: BrowserContext = browser.new_context(
+            viewport={"width": width, "height": height}, has_touch=size in ("tablet", "portrait"), locale="vi-VN", **options
+        )
+        self.page: Page = self.context.new_page()
+        self.page.set_default_timeout(20_000)
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+
+    def sign_in(self, role: str, place: int = 0, at: str = "") -> "Screen":
+        """Open `at` (an address; the meetings app by default) and go through the two questions of the sign-in."""
+        username = self.demo.people(role)[place]
+        password = next(one["password"] for one in self.demo.facts["accounts"] if one["username"] == username)
+        self.page.goto(at or self.demo.facts["meetings"])
+        self.answer_sign_in(username, password)
+        return self
+
+    def answer_sign_in(self, username: str, password: str) -> None:
+        self.page.locator("#username").fill(username)
+        self.page.locator("#submit").click()
+        self.page.locator("#password").fill(password)
+        self.page.locator("#submit").click()
+
+    def go(self, path: str) -> "Screen":
+        """A path of the meetings app; MEETING stands for the sample meeting."""
+        self.page.goto(self.demo.facts["meetings"] + path.replace("MEETING", self.demo.facts["meeting_id"]))
+        return self
+
+    def hold(self, name: str) -> None:
+        """Press a hold-to-confirm button until its track is full."""
+        button = self.page.get_by_role("button", name=name)
+        box = button.bounding_box()
+        assert box, name
+        self.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        self.page.mouse.down()
+        self.page.wait_for_timeout(1300)
+        self.page.mouse.up()
+
+    def axe(self) -> list[str]:
+        """Serious and critical findings of axe-core on the page as it is."""
+        self.page.evaluate(AXE.read_text("utf-8") + ";0")
+        found = self.page.evaluate("async () => JSON.stringify((await axe.run()).violations)")
+        return [
+            f"{one['id']}: {one['nodes'][0]['html'][:200]}"
+            for one in json.loads(found)
+            if one["impact"] in ("serious", "critical")
+        ]
+
+    def close(self) -> None:
+        self.context.close()

@@ -1,0 +1,57 @@
+"""Story 1: one login for the portal and two applications, and one sign-out that ends them all."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, expect, sync_playwright
+
+from tests.flows.browser import Screen, launch
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = launch(playwright)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def secretary(browser, demo) -> Iterator[Screen]:
+    screen = Screen(browser, demo).sign_in("secretary", at=demo.facts["issuer"])
+    yield screen
+    screen.close()
+
+
+def test_one_login_opens_the_portal_and_both_applications_and_one_logout_ends_all(secretary, demo):
+    page = secretary.page
+    expect(page.locator("#portal-apps")).to_be_visible()
+    for app in ("meetings-web", "calendar"):
+        expect(page.locator(f"#app-{app}")).to_be_visible()
+    secretary.go("/")
+    expect(page.get_by_text("Kỳ họp thứ 4").first).to_be_visible()
+    page.goto(demo.facts["calendar"])
+    expect(page.get_by_text("hanhnth").first).to_be_visible()
+    page.goto(demo.facts["issuer"])
+    page.locator("#sign-out").click()
+    if page.locator("#logout-confirm").count():
+        page.locator("#logout-confirm").click()
+    expect(page.locator("#signed-out")).to_be_visible()
+    for app in ("meetings-web", "calendar"):
+        expect(page.locator(f"#signed-out-{app}")).to_be_visible()
+    assert secretary.axe() == []
+    page.goto(demo.facts["calendar"])
+    expect(page.locator("#username")).to_be_visible()
+    secretary.go("/")
+    expect(page.locator("#username")).to_be_visible()
+    assert secretary.faults == []
+
+
+def test_a_wrong_password_says_so_in_words_and_keeps_the_name(browser, demo):
+    screen = Screen(browser, demo, "portrait")
+    screen.page.goto(demo.facts["issuer"])
+    screen.answer_sign_in(demo.people("member")[20], "không phải mật khẩu này")
+    expect(screen.page.locator("#error-summary")).to_be_focused()
+    assert screen.page.title().startswith("Lỗi:")
+    assert screen.axe() == []
+    screen.close()
