@@ -40,7 +40,7 @@ def test_only_public_halves_are_published_and_private_ones_are_sealed(house: Hou
     assert all(not {"d", "p", "q"} & key.keys() and key["kid"] for key in keys)
     with house.db.read() as tx:
         stored = tx.connection().exec_driver_sql("SELECT sealed FROM signing_key").scalars().all()
-    assert all('"d"' not in one and "kty" not in one for one in stored)
+    assert all("{" not in one for one in stored)
 
 
 @pytest.mark.parametrize("as_client", [tokens, as_spa])

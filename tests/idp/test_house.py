@@ -7,6 +7,7 @@ from pathlib import Path
 import jwt
 import pytest
 from cryptography.exceptions import InvalidTag
+from sqlalchemy import inspect
 
 from idp.accounts.actions import create_account, new_password
 from idp.accounts.problems import BadUsername, UsernameTaken
@@ -57,6 +58,7 @@ def test_every_refusal_has_words_and_every_word_is_used() -> None:
 
 def test_the_migrations_make_what_the_models_say(house: House) -> None:
     migrate.differences(house.db.engine, "idp")
+    assert {"account", "session", "oauth_grant", "job"} <= set(inspect(house.db.engine).get_table_names())
 
 
 def test_keys_are_made_once_and_open_with_the_same_secret_only(house: House) -> None:

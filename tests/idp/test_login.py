@@ -59,9 +59,10 @@ def test_tries_are_counted_then_the_account_waits_longer_and_longer(house: House
         assert page.status_code == 401
         assert f"Còn {left} lần thử." in page.text
         assert "<title>Lỗi:" in page.text
-        assert 'id="error-summary" role="alert" tabindex="-1" autofocus' in page.text
+        assert 'id="error-summary" data-code="wrong-password" role="alert" tabindex="-1" autofocus' in page.text
     page = send_form(browser, page, password="wrong-password-1")
     assert (page.status_code, page.headers["retry-after"]) == (429, "60")
+    assert 'data-code="account-waits"' in page.text
     page = send_form(browser, page, password=PASSWORD)
     assert page.status_code == 429
     house.later(seconds=61)
@@ -85,7 +86,7 @@ def test_failures_are_forgotten_after_an_hour(house: House) -> None:
 def test_an_empty_user_name_is_asked_for_again(house: House) -> None:
     browser = house.browser()
     page = send_form(browser, begin(browser), username="  ")
-    assert (page.status_code, "Chưa nhập tên đăng nhập." in page.text) == (422, True)
+    assert (page.status_code, 'data-code="username-missing"' in page.text) == (422, True)
 
 
 def test_the_password_page_cannot_be_reached_without_a_name(house: House) -> None:
@@ -171,7 +172,7 @@ def test_when_too_many_wait_the_try_is_not_counted(house: House) -> None:
         browser = house.browser()
         page = name_then_password(browser, begin(browser), "hanhnth", "wrong-password-1")
         assert (page.status_code, page.headers["retry-after"]) == (503, "20")
-        assert "Đang đông người đăng nhập." in page.text
+        assert 'data-code="sign-in-busy"' in page.text
     finally:
         for _ in range(taken):
             passwords._queue.release()

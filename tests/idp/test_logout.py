@@ -223,4 +223,5 @@ def test_repeated_parameters_are_refused_at_sign_out_as_well(house: House) -> No
 def test_who_is_not_signed_in_is_told_so(house: House) -> None:
     page = follow(house.browser(), house.browser().get("/end_session"))
     assert "Không có ứng dụng nào đang mở" in page.text
-    assert house.browser().get("/signed-out", params={"id": "unknown"}).status_code == 404
+    unknown = house.browser().get("/signed-out", params={"id": "unknown"})
+    assert (unknown.status_code, 'id="problem-sign-out-unknown"' in unknown.text) == (404, True)

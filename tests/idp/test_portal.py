@@ -68,22 +68,22 @@ def test_a_new_password_ends_all_other_sessions_and_every_grant(house: House) ->
 
 
 @pytest.mark.parametrize(
-    ("current", "fresh", "again", "field", "words"),
+    ("current", "fresh", "again", "field", "code"),
     [
-        ("wrong-password-1", FRESH, FRESH, "current", "Mật khẩu hiện tại chưa đúng."),
-        (PASSWORD, FRESH, FRESH + "x", "again", "Hai lần nhập mật khẩu mới chưa giống nhau."),
-        (PASSWORD, "ngan", "ngan", "fresh", "Mật khẩu cần ít nhất 12 ký tự."),
-        (PASSWORD, "hanhnth-12345", "hanhnth-12345", "fresh", "Mật khẩu không được chỉ là tên đăng nhập"),
-        (PASSWORD, "ế" * 400, "ế" * 400, "fresh", "Mật khẩu quá dài"),
+        ("wrong-password-1", FRESH, FRESH, "current", "current-password-wrong"),
+        (PASSWORD, FRESH, FRESH + "x", "again", "passwords-differ"),
+        (PASSWORD, "ngan", "ngan", "fresh", "password-too-short"),
+        (PASSWORD, "hanhnth-12345", "hanhnth-12345", "fresh", "password-is-username"),
+        (PASSWORD, "ế" * 400, "ế" * 400, "fresh", "password-too-long"),
     ],
 )
 def test_a_new_password_is_refused_with_the_reason_at_its_field(
-    house: House, current: str, fresh: str, again: str, field: str, words: str
+    house: House, current: str, fresh: str, again: str, field: str, code: str
 ) -> None:
     browser, _ = home(house)
     page = send_form(browser, browser.get("/password"), current=current, fresh=fresh, again=again)
     assert page.status_code == 422
-    assert words in page.text
+    assert f'data-code="{code}"' in page.text
     assert f'<a href="#{field}">' in page.text
     assert f'id="{field}-why"' in page.text
     again_browser = house.browser()
@@ -102,7 +102,8 @@ def test_guessing_the_current_password_makes_the_account_wait(house: House) -> N
 def test_pages_of_a_person_need_a_sign_in(house: House) -> None:
     browser = house.browser()
     begin(browser)
-    assert (browser.get("/password").status_code, 'id="home"' in browser.get("/password").text) == (401, True)
+    page = browser.get("/password")
+    assert (page.status_code, 'id="problem-not-signed-in"' in page.text, 'id="home"' in page.text) == (401, True, True)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from httpx2 import Response
 
-from tests.idp.conftest import House
+from idp.clients.problems import BadClientAddress
+from tests.idp.conftest import House, web_client
 from tests.idp.walk import VERIFIER, answer_of, begin, follow, send_form, sign_in
 
 NEW = {"client_name": "Sổ tay đại biểu", "redirect_uris": ["https://so-tay.test/cb"]}
@@ -95,6 +96,14 @@ def test_an_address_that_could_mislead_is_refused(house: House, uri: str) -> Non
     assert answer.json()["error"] in ("invalid_redirect_uri", "invalid_client_metadata")
     for field in ("client_uri", "backchannel_logout_uri", "initiate_login_uri"):
         assert not uri or register(house, NEW | {field: uri}).json()["error"] == "invalid_client_metadata"
+
+
+def test_the_field_with_the_wrong_address_is_named() -> None:
+    for field in ("redirect_uris", "post_logout_redirect_uris", "client_uri"):
+        wrong = "http://so-tay.test/" if field == "client_uri" else ("http://so-tay.test/",)
+        with pytest.raises(BadClientAddress) as refusal:
+            web_client(**{field: wrong}).check()
+        assert refusal.value.facts == {"field": field}
 
 
 @pytest.mark.parametrize(
