@@ -128,15 +128,16 @@ def remove_item(tx: Session, now: datetime, seat: Seat, item_id: str) -> None:
     """Take an item without sub-items out; refused when something hangs on it (papers, polls, speeches)."""
     meeting = _editable(tx, seat)
     item = get_item(tx, meeting.id, item_id)
+    refusal = ItemInUse(title=item.title)  # made now: after a failed flush nothing can be read any more
     rows = items_of(tx, meeting.id)
     if meeting.current_item_id == item_id or any(row.parent_id == item_id for row in rows):
-        raise ItemInUse(title=item.title)
+        raise refusal
     later = [row for row in rows if row.parent_id == item.parent_id and row.position > item.position]
     tx.delete(item)
     try:
         tx.flush()
     except IntegrityError:  # a paper, poll or speech refers to it
-        raise ItemInUse(title=item.title) from None
+        raise refusal from None
     for row in later:
         row.position -= 1
     tx.flush()

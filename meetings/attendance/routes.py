@@ -1,3 +1,4 @@
+from io import BytesIO
 from typing import Annotated, Literal
 
 import segno
@@ -49,8 +50,9 @@ def open_meeting(seat: Conducting, tx: Tx, now: Now) -> None:
 def door_qr(request: Request, seat: Preparing, tx: Tx) -> Response:
     """The QR code for the door: the address under which a signed-in member checks in."""
     address = f"{request.app.state.settings.public_url}/check-in/{seat.meeting_id}#{actions.door_code(tx, seat)}"
-    svg = segno.make(address, error="m").svg_inline(scale=8, border=4, dark="#1C1A16", light="#FFFFFF")
-    return Response(svg, media_type="image/svg+xml")
+    svg = BytesIO()
+    segno.make(address, error="m").save(svg, kind="svg", scale=8, border=4, dark="#1C1A16", light="#FFFFFF")
+    return Response(svg.getvalue(), media_type="image/svg+xml")
 
 
 @members_router.post("/members/import")
