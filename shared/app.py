@@ -11,13 +11,13 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DataError, OperationalError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from shared import audit, bus, words
 from shared.clock import now
 from shared.db import Database
-from shared.edge import Edge
+from shared.edge import BodyTooLarge, Edge, add_headers
 from shared.jobs import Handler, Worker
 from shared.problems import (
     BadRequest,
@@ -88,6 +88,7 @@ def create_app(service: Service, settings: Settings) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _on_invalid_input)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(OperationalError, _on_database_away)
+    app.add_exception_handler(DataError, _on_unkept_text)
     app.add_exception_handler(Exception, _on_bug)
     return app
 
@@ -142,7 +143,8 @@ def _on_invalid_input(request: Request, error: Exception) -> Response:
 
 def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
-    problem = BY_STATUS.get(error.status_code, BadRequest)()
+    kind = BY_STATUS.get(error.status_code, BadRequest)
+    problem = kind(limit=error.limit) if isinstance(error, BodyTooLarge) else kind()
     problem.headers = dict(error.headers or {})  # type: ignore[misc]
     return answer_problem(request, problem)
 
@@ -152,13 +154,21 @@ def _on_database_away(request: Request, error: Exception) -> Response:
     return answer_problem(request, Unavailable())
 
 
+def _on_unkept_text(request: Request, _error: Exception) -> Response:
+    """A NUL in a text, which PostgreSQL does not keep."""
+    return answer_problem(request, InvalidInput(errors=[]))
+
+
 def _on_bug(request: Request, error: Exception) -> Response:
-    log.error("bug", path=request.url.path, exc_info=error)
-    return JSONResponse(
+    log.error("bug", path=request.url.path, request_id=request.state.request_id, exc_info=error)
+    answer = JSONResponse(
         {"type": "about:blank", "title": "Internal Server Error", "status": 500, "code": "internal"},
         500,
         media_type="application/problem+json",
     )
+    service: Service = request.app.state.service
+    add_headers(answer.headers, request.scope, service.csp, secure=request.app.state.settings.secure)
+    return answer
 
 
 _health = APIRouter(include_in_schema=False)

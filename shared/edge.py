@@ -9,6 +9,7 @@ from urllib.parse import parse_qs
 import structlog
 from prometheus_client import Histogram
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -23,8 +24,12 @@ SECONDS = Histogram("http_request_seconds", "Time to answer", ["service", "metho
 LANGUAGE_COOKIE = "lang"
 
 
-class BodyTooLarge(Exception):
-    pass
+class BodyTooLarge(HTTPException):
+    """An HTTPException, because every other error while a body is read becomes a 400 (`fastapi.routing`)."""
+
+    def __init__(self, bound: int) -> None:
+        super().__init__(413, headers={"Connection": "close"})
+        self.limit = f"{bound / 1e6:.0f} MB"
 
 
 class Edge:
@@ -57,45 +62,48 @@ class Edge:
             message = await receive()
             seen += len(message.get("body", b""))
             if seen > bound:
-                raise BodyTooLarge
+                raise BodyTooLarge(bound)
             return message
 
         async def finishing_send(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                self._add_headers(MutableHeaders(scope=message), scope)
+                add_headers(MutableHeaders(scope=message), scope, self._service.csp, secure=self._settings.secure)
             await send(message)
 
         try:
-            if not declared.isdigit() or int(declared) > bound:
-                raise BodyTooLarge
+            if not declared.isdecimal() or int(declared) > bound:
+                raise BodyTooLarge(bound)
             await self._app(scope, bounded_receive, finishing_send)
-        except BodyTooLarge:
-            await self._refuse_body(scope, finishing_send, bound)
+        except BodyTooLarge as error:
+            await _refuse_body(scope, finishing_send, error)
         finally:
             SECONDS.labels(self._service.name, scope["method"], status).observe(time.monotonic() - started)
 
-    async def _refuse_body(self, scope: Scope, send: Send, bound: int) -> None:
-        from starlette.requests import Request
 
-        from shared.app import answer_problem
-        from shared.problems import TooLarge
+async def _refuse_body(scope: Scope, send: Send, error: BodyTooLarge) -> None:
+    from starlette.requests import Request
 
-        answer = answer_problem(Request(scope), TooLarge(limit=f"{bound / 1e6:.0f} MB"))
-        answer.headers["connection"] = "close"
-        await answer(scope, _no_body, send)
+    from shared.app import answer_problem
+    from shared.problems import TooLarge
 
-    def _add_headers(self, headers: MutableHeaders, scope: Scope) -> None:
-        headers["X-Request-Id"] = scope["state"]["request_id"]
-        headers.setdefault("Content-Security-Policy", f"{self._service.csp}; frame-ancestors 'none'; base-uri 'none'")
-        headers.setdefault("X-Content-Type-Options", "nosniff")
-        headers.setdefault("Referrer-Policy", "same-origin")
-        headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
-        headers.setdefault("Permissions-Policy", "camera=(self), microphone=(), geolocation=()")
-        headers.setdefault("Cache-Control", "no-store")
-        if self._settings.secure:
-            headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+    answer = answer_problem(Request(scope), TooLarge(limit=error.limit))
+    answer.headers.update(error.headers or {})
+    await answer(scope, _no_body, send)
+
+
+def add_headers(headers: MutableHeaders, scope: Scope, csp: str, *, secure: bool) -> None:
+    """What every answer has, also that of a bug."""
+    headers["X-Request-Id"] = scope["state"]["request_id"]
+    headers.setdefault("Content-Security-Policy", f"{csp}; frame-ancestors 'none'; base-uri 'none'")
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("Referrer-Policy", "same-origin")
+    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    headers.setdefault("Permissions-Policy", "camera=(self), microphone=(), geolocation=()")
+    headers.setdefault("Cache-Control", "no-store")
+    if secure:
+        headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
 
 
 async def _no_body() -> Message:
