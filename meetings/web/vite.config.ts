@@ -6,7 +6,7 @@ import type { Plugin } from 'vite'
 
 const out = join(import.meta.dirname, '../static')
 
-/** What pdf.js fetches while it runs: its worker, character maps, the 14 standard fonts, decoders, colour profiles. */
+/** What pdf.js fetches while it runs: character maps, the 14 standard fonts, decoders, colour profiles. */
 function pdfjsFiles(): Plugin {
   const from = join(import.meta.dirname, 'node_modules/pdfjs-dist')
   return {
@@ -16,14 +16,29 @@ function pdfjsFiles(): Plugin {
       const to = join(out, 'assets/pdfjs')
       mkdirSync(to, { recursive: true })
       for (const folder of ['cmaps', 'standard_fonts', 'wasm', 'iccs']) cpSync(join(from, folder), join(to, folder), { recursive: true })
-      cpSync(join(from, 'legacy/build/pdf.worker.min.mjs'), join(to, 'pdf.worker.min.mjs'))
+    },
+  }
+}
+
+/** The fonts of the pages that are made without this build (meetings/pages), under names that do not change. */
+function pageFonts(): Plugin {
+  const from = join(import.meta.dirname, 'node_modules/@fontsource')
+  return {
+    name: 'page-fonts',
+    apply: 'build',
+    closeBundle() {
+      const to = join(out, 'assets/fonts')
+      mkdirSync(to, { recursive: true })
+      for (const weight of [400, 600, 700])
+        for (const [font, subset] of [['be-vietnam-pro', 'latin'], ['be-vietnam-pro', 'vietnamese'], ['inter', 'latin']] as const)
+          cpSync(join(from, font, `files/${font}-${subset}-${weight}-normal.woff2`), join(to, `${font}-${subset}-${weight}-normal.woff2`))
     },
   }
 }
 
 export default defineConfig({
   base: '/',
-  plugins: [svelte(), pdfjsFiles()],
+  plugins: [svelte(), pdfjsFiles(), pageFonts()],
   build: {
     outDir: out,
     emptyOutDir: true,
