@@ -144,9 +144,10 @@ function post(path: string, file: File, token: string, progress: (sent: number) 
     asked.upload.onprogress = (event) => progress(event.lengthComputable ? event.loaded / event.total : 0)
     asked.upload.onload = () => progress(1)
     asked.onload = () => {
-      const told = asked.response as (Partial<Problem> & Draft) | null
+      const told = asked.response as (Problem & Draft) | null
       if (asked.status === 201 && told) resolve(told)
-      else reject(new Problem(told?.code ?? 'internal', asked.status, told?.title ?? t('desk.upload.failed'), told?.facts))
+      else if (told?.code) reject(new Problem(told.code, asked.status, told.title || t('desk.upload.failed'), told.facts))
+      else reject(new Error('no answer of ours')) // a gateway spoke: the server is away
     }
     asked.onerror = asked.onabort = () => reject(new Error('line'))
     signal.addEventListener('abort', () => asked.abort())
