@@ -16,8 +16,10 @@ export function bodyOf(note: Note): Schemas['NoteBody'] {
   return { ...content(note), rev: note.rev }
 }
 
+/** Whether two notes say the same; the server keeps text in NFC without outer blanks. */
 export function same(one: Note, other: Note): boolean {
-  return CONTENT.every((name) => JSON.stringify(one[name]) === JSON.stringify(other[name]))
+  const plain = (note: Note): string => JSON.stringify({ ...content(note), text: note.text.normalize('NFC').trim() })
+  return plain(one) === plain(other)
 }
 
 export interface Merged {
@@ -52,15 +54,26 @@ export function acknowledge(local: Note, sent: Note, answer: Note): Note {
   return local === sent || same(local, sent) ? answer : { ...local, rev: answer.rev }
 }
 
+export interface Settled {
+  keep: Note
+  /** `keep` is still to be sent. */
+  waits: boolean
+  /** A further note, to be sent too. */
+  again: Note | null
+}
+
 /**
- * Two devices of one person changed the same note. The server's stays under its name; what only the device has becomes a note
- * of its own, named `id`.
+ * The server has another note than the one that was changed here. Where it is one that this device sent (`sent`) and got no
+ * answer for, nobody else was first. Otherwise two devices of one person changed the same note: the server's stays under its
+ * name, and what only this device has becomes a note of its own, named `id`.
  */
-export function settle(local: Note, theirs: Note, id: string): { keep: Note; again: Note | null } {
-  if (local.deleted || same(local, theirs)) return { keep: theirs, again: null }
+export function settle(local: Note, theirs: Note, id: string, sent: Note[] = []): Settled {
+  if (same(local, theirs)) return { keep: theirs, waits: false, again: null }
+  if (sent.some((note) => same(note, theirs))) return { keep: { ...local, rev: theirs.rev }, waits: true, again: null }
+  if (local.deleted) return { keep: theirs, waits: false, again: null }
   const again = { ...local, id, rev: 0 }
-  if (local.kind !== 'ink' || theirs.deleted) return { keep: theirs, again }
+  if (local.kind !== 'ink' || theirs.deleted) return { keep: theirs, waits: false, again }
   const there = new Set(theirs.strokes.map((stroke) => JSON.stringify(stroke)))
   const strokes = local.strokes.filter((stroke) => !there.has(JSON.stringify(stroke)))
-  return { keep: theirs, again: strokes.length ? { ...again, strokes } : null }
+  return { keep: theirs, waits: false, again: strokes.length ? { ...again, strokes } : null }
 }

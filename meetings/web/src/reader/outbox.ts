@@ -8,9 +8,13 @@ export interface Waiting {
   meeting_id: string
   /** Names the change: an answer to an older one does not clear a newer one. */
   stamp: string
+  /** What was sent of it and not answered; the server may have it or not. */
+  sent: Note[]
   /** Why the server did not take it, in words; it is not sent again before it is changed. */
   refused: string | null
 }
+const UNANSWERED = 5 // so many are remembered
+
 interface Shape extends DBSchema {
   notes: { key: string; value: Note; indexes: { paper_id: string } }
   outbox: { key: string; value: Waiting }
@@ -44,14 +48,11 @@ export class Outbox {
     const tx = this.db.transaction(['notes', 'outbox'], 'readwrite', { durability: 'strict' })
     for (const note of notes) {
       const before = await tx.objectStore('notes').get(note.id)
+      const wish = await tx.objectStore('outbox').get(note.id)
       await tx.objectStore('notes').put({ ...note, rev: before?.rev ?? note.rev })
-      await tx.objectStore('outbox').put(this.#wish(note, meetingId))
+      await tx.objectStore('outbox').put(newWish(note, meetingId, wish?.sent))
     }
     await tx.done
-  }
-
-  #wish(note: Note, meetingId: string): Waiting {
-    return { id: note.id, meeting_id: meetingId, stamp: crypto.randomUUID(), refused: null }
   }
 
   /** Takes in all that the server has of a paper. */
@@ -63,14 +64,18 @@ export class Outbox {
     for (const id of merged.drop) await tx.objectStore('notes').delete(id)
     for (const note of merged.resend) {
       await tx.objectStore('notes').put(note)
-      await tx.objectStore('outbox').put(this.#wish(note, meetingId))
+      await tx.objectStore('outbox').put(newWish(note, meetingId))
     }
     await tx.done
   }
 
-  /** The note to be sent for a wish. */
-  find(wish: Waiting): Promise<Note | undefined> {
-    return this.db.get('notes', wish.id)
+  /** The note to be sent for a wish, remembered as sent; undefined where there is nothing to send any more. */
+  async take(wish: Waiting): Promise<Note | undefined> {
+    const tx = this.db.transaction(['notes', 'outbox'], 'readwrite')
+    const [note, now] = await Promise.all([tx.objectStore('notes').get(wish.id), tx.objectStore('outbox').get(wish.id)])
+    if (note && now) await tx.objectStore('outbox').put({ ...now, sent: [...now.sent, note].slice(-UNANSWERED) })
+    await tx.done
+    return now?.stamp === wish.stamp ? note : undefined
   }
 
   /** The server took `sent`. */
@@ -78,31 +83,39 @@ export class Outbox {
     const tx = this.db.transaction(['notes', 'outbox'], 'readwrite')
     const local = await tx.objectStore('notes').get(wish.id)
     if (local) await tx.objectStore('notes').put(acknowledge(local, sent, answer))
-    if ((await tx.objectStore('outbox').get(wish.id))?.stamp === wish.stamp) await tx.objectStore('outbox').delete(wish.id)
+    const now = await tx.objectStore('outbox').get(wish.id)
+    if (now?.stamp === wish.stamp) await tx.objectStore('outbox').delete(wish.id)
+    else if (now) await tx.objectStore('outbox').put({ ...now, sent: [] })
     await tx.done
   }
 
-  /** Another device was first: its note stays, ours gets a name of its own. */
+  /** The server has another note than the one that was changed here. */
   async settle(wish: Waiting, theirs: Note): Promise<void> {
     const tx = this.db.transaction(['notes', 'outbox'], 'readwrite')
     const local = await tx.objectStore('notes').get(wish.id)
-    const { keep, again } = local ? settle(local, theirs, crypto.randomUUID()) : { keep: theirs, again: null }
-    await tx.objectStore('notes').put(keep)
+    const sent = (await tx.objectStore('outbox').get(wish.id))?.sent
+    const settled = settle(local ?? theirs, theirs, crypto.randomUUID(), sent)
+    await tx.objectStore('notes').put(settled.keep)
     await tx.objectStore('outbox').delete(wish.id)
-    if (again) {
-      await tx.objectStore('notes').put(again)
-      await tx.objectStore('outbox').put(this.#wish(again, wish.meeting_id))
+    if (settled.again) await tx.objectStore('notes').put(settled.again)
+    for (const note of [settled.waits && settled.keep, settled.again]) {
+      if (note) await tx.objectStore('outbox').put(newWish(note, wish.meeting_id))
     }
     await tx.done
   }
 
   async refuse(wish: Waiting, words: string): Promise<void> {
     const tx = this.db.transaction('outbox', 'readwrite')
-    if ((await tx.store.get(wish.id))?.stamp === wish.stamp) await tx.store.put({ ...wish, refused: words })
+    const now = await tx.store.get(wish.id)
+    if (now?.stamp === wish.stamp) await tx.store.put({ ...now, refused: words })
     await tx.done
   }
 
   close(): void {
     this.db.close()
   }
+}
+
+function newWish(note: Note, meetingId: string, sent: Note[] = []): Waiting {
+  return { id: note.id, meeting_id: meetingId, stamp: crypto.randomUUID(), sent, refused: null }
 }

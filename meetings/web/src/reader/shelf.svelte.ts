@@ -138,8 +138,9 @@ export class NoteShelf {
 
   async #send(outbox: Outbox): Promise<void> {
     for (const wish of await outbox.waiting()) {
-      const note = await outbox.find(wish)
-      if (!note || wish.refused || this.#ended) continue
+      if (wish.refused || this.#ended) continue
+      const note = await outbox.take(wish)
+      if (!note) continue
       try {
         await outbox.acknowledge(wish, note, await put(wish.meeting_id, note))
       } catch (error) {
