@@ -14,14 +14,17 @@ export const language = {
   get now(): Language {
     return chosen
   },
-  choose(wanted: Language): void {
+  /** For this page only; `choose` is for good. */
+  show(wanted: Language): void {
     chosen = wanted
     document.documentElement.lang = wanted
+  },
+  choose(wanted: Language): void {
+    language.show(wanted)
     document.cookie = `lang=${wanted}; Path=/; Max-Age=31536000; SameSite=Lax${location.protocol === 'https:' ? '; Secure' : ''}`
   },
   recall(): void {
-    chosen = /(?:^|; )lang=en/.test(document.cookie) ? 'en' : 'vi'
-    document.documentElement.lang = chosen
+    language.show(/(?:^|; )lang=en/.test(document.cookie) ? 'en' : 'vi')
   },
 }
 
