@@ -66,7 +66,7 @@ def verify(
         "iss": claims.get("iss") == issuer,
         "aud": audience == audiences or (isinstance(audiences, list) and audience in audiences),
         "exp": isinstance(claims.get("exp"), int | float) and instant < claims["exp"] + leeway,
-        "nbf": instant >= float(claims.get("nbf", 0)) - leeway,
+        "nbf": isinstance(claims.get("nbf", 0), int | float) and instant >= claims.get("nbf", 0) - leeway,
         "iat": isinstance(claims.get("iat"), int | float) and instant >= claims["iat"] - leeway,
     }
     if failed := [name for name, holds in checks.items() if not holds]:
@@ -103,7 +103,7 @@ class IssuerKeys:
                     metadata = self._fetch(f"{self._issuer}/.well-known/openid-configuration")
                     self._keys = import_keys(self._fetch(metadata["jwks_uri"]))
                     self._fetched = time.monotonic()
-                except (httpx2.HTTPError, KeyError, ValueError) as error:
+                except (httpx2.HTTPError, JoseError, KeyError, TypeError, ValueError) as error:
                     if self._keys is None:
                         raise Unavailable() from error
             return self._keys
