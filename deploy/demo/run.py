@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -68,6 +69,8 @@ def run() -> None:
             f"[red]The demo in {demo.folder} was made for the ports {state['ports']}; remove the folder to make it anew."
         )
         raise SystemExit(1)
+    _need_free_ports(demo)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # end the services too when asked to end
     children = _start(demo, state)
     try:
         _wait_until_ready(demo, children)
@@ -81,6 +84,17 @@ def run() -> None:
             child.send_signal(signal.SIGTERM)
         for child in children.values():
             child.wait(timeout=15)
+
+
+def _need_free_ports(demo: Demo) -> None:
+    for name, port in demo.ports.items():
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                console.print(f"[red]Port {port} is taken; end what uses it, or set {name.upper()}_PORT to another.")
+                raise SystemExit(1) from None
 
 
 def _make(demo: Demo) -> None:

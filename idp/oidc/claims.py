@@ -50,14 +50,14 @@ def access_token(tx: Session, now: datetime, settings: IdpSettings, grant: Grant
         "scope": " ".join(grant.scopes),
         "grant_id": grant.id,
         **_of_session(now, grant),
-        **{name: about[name] for name in ("name", "preferred_username") if name in about},
+        **_named(about),
     }
     return sign(claims, signing_key(tx, settings, client.id_token_alg), typ="at+jwt")
 
 
 def id_token(tx: Session, now: datetime, settings: IdpSettings, grant: Grant, access: str, *, nonce: bool) -> str:
     """OpenID Connect Core, 2 and 3.1.3.6; one that comes by refreshing carries no `nonce` (12.2)."""
-    client = grant.client
+    client, about = grant.client, person(grant.session.account, grant.scopes)
     claims: dict[str, Any] = {
         "iss": settings.issuer,
         "sub": grant.session.account_id,
@@ -66,8 +66,14 @@ def id_token(tx: Session, now: datetime, settings: IdpSettings, grant: Grant, ac
         "at_hash": str(create_half_hash(access, client.id_token_alg), "ascii"),
         **_of_session(now, grant),
         **({"nonce": grant.nonce} if nonce and grant.nonce else {}),
+        **_named(about),
     }
     return sign(claims, signing_key(tx, settings, client.id_token_alg), typ="JWT")
+
+
+def _named(about: dict[str, Any]) -> dict[str, Any]:
+    """What a screen greets a person by; userinfo tells the rest."""
+    return {name: about[name] for name in ("name", "preferred_username") if name in about}
 
 
 def _of_session(now: datetime, grant: Grant) -> dict[str, Any]:
