@@ -109,7 +109,9 @@ def read_pdf(request: Request, seat: Delegated, store: Shelf, tx: Read, now: Now
     if minutes.document_id is None:
         return Response(actions.typeset_draft(tx, now, seat.meeting_id), media_type="application/pdf")
     found = versions.find(tx, minutes.document_id)
-    return answer_file(request, store, found, download_name="bien-ban.pdf")
+    answer = answer_file(request, store, found, download_name="bien-ban.pdf")
+    answer.headers["Cache-Control"] = "private, no-cache"  # the next signature changes what lies at this address
+    return answer
 
 
 @router.get("/minutes/evidence.json")
