@@ -1,9 +1,10 @@
 """The environment, read once, as one frozen object."""
 
+import os
 from typing import Self
 
 from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
 
 WEAK_SECRETS = {"", "secret", "changeme", "change-me", "password"}
 
@@ -24,6 +25,18 @@ class Settings(BaseSettings):
     trusted_proxies: str = Field("", description="Addresses whose X-Forwarded headers are believed, by comma.")
     workers: int = Field(1, ge=1, description="Processes of this service; more than one needs `BUS_URL`.")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        files = SecretsSettingsSource(settings_cls, secrets_dir=os.environ.get("SECRETS_DIR"))
+        return init_settings, env_settings, files
 
     @model_validator(mode="after")
     def _refuse_what_is_unsafe(self) -> Self:
