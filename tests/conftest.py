@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import structlog
 
 DEBIAN = Path("/usr/lib/postgresql/15/bin")
 SERVERS = "TEST_POSTGRES_SERVERS"  # name=url pairs, by blank
@@ -20,6 +21,8 @@ _stops: list = []
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # The default paints each traceback for seconds.
+    structlog.configure(processors=[structlog.processors.format_exc_info, structlog.dev.ConsoleRenderer(colors=False)])
     if not hasattr(config, "workerinput") and SERVERS not in os.environ and not config.option.collectonly:
         urls = {"postgresql18": _start_embedded(), "postgresql15": _start_debian()}
         os.environ[SERVERS] = " ".join(f"{name}={url}" for name, url in urls.items() if url)

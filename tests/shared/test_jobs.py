@@ -1,0 +1,193 @@
+"""Work after the commit: at least once, never twice at a time, tried again, and never for a transaction that failed."""
+
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+import time_machine
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete, select
+
+from shared.clock import now
+from shared.db import Database
+from shared.jobs import LEASE, MAX_TRIES, Job, Worker, enqueue, run_due
+
+
+def add(db: Database, *names: str, after: timedelta = timedelta(), unique_key: str | None = None) -> None:
+    with db.write() as tx:
+        for name in names:
+            enqueue(tx, "write", {"name": name}, now() + after, unique_key=unique_key)
+
+
+def jobs(db: Database) -> list[Job]:
+    with db.read() as tx:
+        return list(tx.scalars(select(Job).order_by(Job.run_at)))
+
+
+class Pen:
+    """A handler that notes what it did, and fails as often as it is told."""
+
+    def __init__(self, failures: int = 0) -> None:
+        self.written: list[str] = []
+        self.failures = failures
+
+    def __call__(self, db: Database, body: dict) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise OSError("the relay is away")
+        self.written.append(body["name"])
+
+
+def test_a_due_job_runs_once_and_a_later_one_waits(db):
+    pen = Pen()
+    add(db, "now")
+    add(db, "later", after=timedelta(hours=1))
+    assert run_due(db, {"write": pen}) == 1
+    assert run_due(db, {"write": pen}) == 0
+    assert pen.written == ["now"]
+    with time_machine.travel(now() + timedelta(hours=1, seconds=1), tick=True):
+        assert run_due(db, {"write": pen}) == 1
+    assert pen.written == ["now", "later"]
+
+
+def test_jobs_run_in_the_order_of_their_hours(db):
+    pen = Pen()
+    for minutes in (-1, -3, -2):
+        add(db, str(minutes), after=timedelta(minutes=minutes))
+    run_due(db, {"write": pen})
+    assert pen.written == ["-3", "-2", "-1"]
+
+
+def test_there_is_no_job_of_a_transaction_that_failed(db):
+    def fail() -> None:
+        with db.write() as tx:
+            enqueue(tx, "write", {"name": "a"}, now())
+            raise LookupError("half way")
+
+    with pytest.raises(LookupError):
+        fail()
+    assert jobs(db) == []
+
+
+def test_one_key_makes_one_job(db):
+    add(db, "first", "second", unique_key="letter:1")
+    add(db, "third", unique_key="letter:1")
+    assert [job.body["name"] for job in jobs(db)] == ["first"]
+    run_due(db, {"write": Pen()})
+    add(db, "fourth", unique_key="letter:1")
+    assert run_due(db, {"write": Pen()}) == 0
+
+
+def test_a_job_that_fails_is_tried_again_later_and_later(db):
+    pen = Pen(failures=3)
+    add(db, "a")
+    waits = []
+    with time_machine.travel(now(), tick=False) as clock:
+        while pen.failures:
+            assert run_due(db, {"write": pen}) == 0
+            [job] = jobs(db)
+            assert (job.done_at, job.last_error) == (None, "OSError")
+            waits.append((job.run_at - now()).total_seconds())
+            clock.move_to(job.run_at - timedelta(seconds=1))
+            assert run_due(db, {"write": pen}) == 0
+            clock.move_to(job.run_at)
+        assert run_due(db, {"write": pen}) == 1
+    assert waits == [2, 4, 8]
+    assert pen.written == ["a"]
+
+
+def test_a_job_that_always_fails_is_given_up_and_holds_up_no_other(db):
+    never, tries = Pen(failures=1000), 0
+    add(db, "never")
+    with time_machine.travel(now(), tick=False) as clock:
+        for _ in range(MAX_TRIES + 3):
+            run_due(db, {"write": never})
+            clock.shift(timedelta(hours=3))
+        tries = 1000 - never.failures
+        add(db, "other")
+        never.failures = 0
+        run_due(db, {"write": never})
+    assert tries == MAX_TRIES
+    assert never.written == ["other"]
+
+
+def test_a_kind_that_nobody_knows_is_a_failure_of_that_job_alone(db):
+    with db.write() as tx:
+        enqueue(tx, "unknown", {}, now() - timedelta(seconds=1))
+    add(db, "a")
+    pen = Pen()
+    assert run_due(db, {"write": pen}) == 1
+    assert pen.written == ["a"]
+    assert {job.kind: job.last_error for job in jobs(db)} == {"unknown": "KeyError", "write": None}
+
+
+def test_a_job_whose_worker_died_runs_again_after_the_lease(db):
+    class Death(BaseException):
+        """As if the process were gone: nothing after it is done."""
+
+    def die(db: Database, body: dict) -> None:
+        raise Death
+
+    add(db, "a")
+    pen = Pen()
+    with time_machine.travel(now(), tick=False) as clock:
+        with pytest.raises(Death):
+            run_due(db, {"write": die})
+        clock.shift(LEASE - timedelta(seconds=1))
+        assert run_due(db, {"write": pen}) == 0
+        clock.shift(timedelta(seconds=1))
+        assert run_due(db, {"write": pen}) == 1
+    assert pen.written == ["a"]
+
+
+def test_many_workers_share_the_work_and_none_is_done_twice(db):
+    add(db, *(str(number) for number in range(24)))
+    pen = Pen()
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(lambda _: run_due(db, {"write": pen}), range(4)))
+    assert sum(done) == 24
+    assert Counter(pen.written) == Counter(str(number) for number in range(24))
+
+
+def test_a_worker_wakes_at_once_goes_on_after_an_error_and_stops(db):
+    pen, woken = Pen(failures=1), threading.Event()
+
+    def write(own: Database, body: dict) -> None:
+        pen(own, body)
+        woken.set()
+
+    worker = Worker(db, {"write": write}, poll_seconds=30)
+    worker.start()
+    try:
+        add(db, "fails")
+        add(db, "works")
+        assert woken.wait(5)
+    finally:
+        started = time.monotonic()
+        worker.stop()
+    assert time.monotonic() - started < 5
+    assert pen.written in (["works"], ["fails"])
+
+
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+@given(failures=st.lists(st.integers(0, MAX_TRIES + 2), min_size=1, max_size=3))
+def test_every_job_is_done_after_its_failures_or_given_up_after_so_many(db, failures):
+    with db.write() as tx:
+        tx.execute(delete(Job))
+    pens = {f"kind-{place}": Pen(failures=count) for place, count in enumerate(failures)}
+    with time_machine.travel(now(), tick=False) as clock:
+        with db.write() as tx:
+            for kind in pens:
+                enqueue(tx, kind, {"name": kind}, now())
+        for _ in range(MAX_TRIES + 3):
+            run_due(db, pens)
+            clock.shift(timedelta(hours=2))
+    for job, count in zip(sorted(jobs(db), key=lambda job: job.kind), failures, strict=True):
+        given_up = count >= MAX_TRIES
+        assert (job.done_at is None) is given_up
+        assert job.tries == min(count + 1, MAX_TRIES)
+        assert pens[job.kind].written == ([] if given_up else [job.kind])
