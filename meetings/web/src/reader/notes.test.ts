@@ -71,7 +71,7 @@ describe('settle', () => {
   test('two devices that typed into one remark leave two remarks', () => {
     const here = text('Hỏi Sở Tài chính', { rev: 1 })
     const there = { ...here, text: 'Hỏi Sở Xây dựng', rev: 2 }
-    expect(settle(here, there, 'new')).toEqual({ keep: there, waits: false, again: { ...here, id: 'new', rev: 0 } })
+    expect(settle(here, there, 'new')).toEqual({ keep: there, waits: false, again: { ...here, id: 'new', at: [10, -210], rev: 0 } })
   })
 
   test('of ink only the strokes that the other lacks become a new note', () => {

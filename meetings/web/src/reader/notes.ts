@@ -5,6 +5,7 @@ export type Note = Schemas['NoteView']
 export type Kind = Note['kind']
 
 const CONTENT = ['version', 'page', 'kind', 'strokes', 'quads', 'at', 'color', 'width', 'text', 'shared', 'deleted'] as const
+const BESIDE = 220 // tenths of a point: two remarks on one place would hide each other
 type Content = Pick<Note, (typeof CONTENT)[number]>
 
 function content(note: Note): Content {
@@ -71,7 +72,8 @@ export function settle(local: Note, theirs: Note, id: string, sent: Note[] = [])
   if (same(local, theirs)) return { keep: theirs, waits: false, again: null }
   if (sent.some((note) => same(note, theirs))) return { keep: { ...local, rev: theirs.rev }, waits: true, again: null }
   if (local.deleted) return { keep: theirs, waits: false, again: null }
-  const again = { ...local, id, rev: 0 }
+  const at = local.at && [local.at[0] as number, (local.at[1] as number) - BESIDE]
+  const again = { ...local, id, at, rev: 0 }
   if (local.kind !== 'ink' || theirs.deleted) return { keep: theirs, waits: false, again }
   const there = new Set(theirs.strokes.map((stroke) => JSON.stringify(stroke)))
   const strokes = local.strokes.filter((stroke) => !there.has(JSON.stringify(stroke)))

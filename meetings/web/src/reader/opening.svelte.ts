@@ -3,7 +3,7 @@ import { untrack } from 'svelte'
 import { t } from '../kit/words.svelte'
 import { Problem } from '../wire/http'
 import type { Size } from './layout'
-import { openPaper, type PDFDocumentProxy } from './pdf'
+import { openPaper, type Known, type PDFDocumentProxy } from './pdf'
 
 const LONG = 4000 // ms after which one is told that it takes long
 
@@ -12,12 +12,14 @@ export class Opening {
   trouble = $state.raw<Problem | null>(null)
   slow = $state(false)
   #attempt = $state(0)
+  #fill = (): void => {}
 
-  /** Opens what `url` says, anew whenever it says another; `size` in bytes, null where not known. For a component's beginning. */
-  constructor(url: () => string, size: () => number | null) {
+  /** Opens what `url` says, anew whenever it says another. For a component's beginning. */
+  constructor(url: () => string, known: () => Known | null) {
     $effect(() => {
       void this.#attempt
-      const opening = openPaper(url(), untrack(size))
+      const opening = openPaper(url(), untrack(known))
+      this.#fill = opening.fill
       const late = setTimeout(() => (this.slow = true), LONG)
       let gone = false
       opening.ready
@@ -37,6 +39,11 @@ export class Opening {
         this.slow = false
       }
     })
+  }
+
+  /** The first page is shown: the others may come to the device. */
+  fill(): void {
+    this.#fill()
   }
 
   retry(): void {

@@ -12,6 +12,7 @@ import {
 import workerUrl from 'pdfjs-dist/legacy/build/pdf.worker.min.mjs?url'
 import { LineLost, Problem, request } from '../wire/http'
 import { backoff } from '../wire/socket'
+import { keep, missing, PIECE, recall } from './pieces'
 
 export type { PageViewport, PDFDocumentProxy, PDFPageProxy }
 export interface LinkBox {
@@ -26,7 +27,8 @@ interface LinkAnnotation {
   dest?: string | unknown[] | null
 }
 
-const CHUNK = 128 * 1024
+const LARGEST = 20e6 // bytes of a paper that is kept whole on the device
+const CALM = [4000, 12_000] as const // ms, at least and at most, before the rest is fetched: a hall must not ask at once
 const MOST_PIXELS = 8_400_000 // of one page: tablets give all canvases of a tab some 256 MB
 const FINEST = 2 // device pixels for one of ours
 const parts = (folder: string): string => new URL(`/assets/pdfjs/${folder}/`, location.origin).href
@@ -34,13 +36,20 @@ const parts = (folder: string): string => new URL(`/assets/pdfjs/${folder}/`, lo
 GlobalWorkerOptions.workerSrc = workerUrl
 const worker = new PDFWorker() // starts while the paper's first bytes are on their way
 
-/** Gives pdf.js the bytes it asks for, with a token that is renewed, and again when the line is back. */
+/** What is known of a file before it is opened; without it the server is asked for the size, and nothing is kept. */
+export interface Known {
+  size: number
+  sha256: string
+}
+
+/** Gives pdf.js the bytes it asks for: from the device, or over the line, with a token that is renewed, and again when it is back. */
 class Ranges extends PDFDataRangeTransport {
   #ended = new AbortController()
 
   constructor(
     readonly url: string,
     size: number,
+    readonly sha256: string | null,
     readonly refused: (problem: Problem) => void,
   ) {
     super(size, null)
@@ -58,8 +67,7 @@ class Ranges extends PDFDataRangeTransport {
     const { signal } = this.#ended
     for (let attempt = 0; !signal.aborted; attempt++) {
       try {
-        const answer = await request(this.url, { headers: { Range: `bytes=${begin}-${end - 1}` }, signal })
-        const bytes = new Uint8Array(await answer.arrayBuffer())
+        const bytes = await this.#bytes(begin, end)
         if (!signal.aborted) this.onDataRange(begin, bytes)
         return
       } catch (error) {
@@ -67,6 +75,29 @@ class Ranges extends PDFDataRangeTransport {
         if (error instanceof Problem && error.status < 500 && error.status !== 429) return this.refused(error)
         await until(backoff(attempt))
       }
+    }
+  }
+
+  async #bytes(begin: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
+    const here = this.sha256 && (await recall(this.sha256, begin, end))
+    if (here) return here
+    const answer = await request(this.url, { headers: { Range: `bytes=${begin}-${end - 1}` }, signal: this.#ended.signal })
+    const bytes = new Uint8Array(await answer.arrayBuffer())
+    if (this.sha256) void keep(this.sha256, begin, bytes.slice())
+    return bytes
+  }
+
+  /** Fetches to the device, piece by piece, what of the paper is not there yet. */
+  async fill(): Promise<void> {
+    if (!this.sha256 || this.length > LARGEST) return
+    await until(CALM[0] + Math.random() * (CALM[1] - CALM[0]))
+    try {
+      for (const begin of await missing(this.sha256, this.length)) {
+        if (this.#ended.signal.aborted) return
+        await this.#bytes(begin, Math.min(begin + PIECE, this.length))
+      }
+    } catch {
+      // The rest comes when it is read.
     }
   }
 }
@@ -108,18 +139,20 @@ export function openBytes(data: ArrayBuffer): Opening {
 export const paperUrl = (meetingId: string, paperId: string, version: number): string =>
   `/api/meetings/${meetingId}/papers/${paperId}/file?version=${version}`
 
-/** A paper's version, fetched by ranges as it is read. `size` in bytes; null: asked of the server. */
-export function openPaper(url: string, size: number | null): Opening {
+/** A paper's version, fetched by ranges as it is read; `fill` brings the rest of it to the device. */
+export function openPaper(url: string, known: Known | null): Opening & { fill: () => void } {
+  let ranges: Ranges | undefined
   let close = (): void => {}
   let closed = false
   const ready = (async () => {
-    const length = size ?? (await askSize(url))
+    const length = known?.size ?? (await askSize(url))
     if (closed) throw new LineLost()
     return new Promise<PDFDocumentProxy>((opened, failed) => {
+      ranges = new Ranges(url, length, known?.sha256 ?? null, failed)
       const task = getDocument({
         ...SETTINGS,
-        range: new Ranges(url, length, failed),
-        rangeChunkSize: CHUNK,
+        range: ranges,
+        rangeChunkSize: PIECE,
         disableStream: true,
         disableAutoFetch: true,
       })
@@ -129,6 +162,7 @@ export function openPaper(url: string, size: number | null): Opening {
   })()
   return {
     ready,
+    fill: () => void ranges?.fill(),
     close: () => {
       closed = true
       close()

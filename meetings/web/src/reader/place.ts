@@ -1,14 +1,15 @@
 // Where in a paper this device was reading last.
 import type { Place } from './layout'
 
+const TOP: Place = { page: 0, part: -1 } // above the first page, where the margin is
 const key = (paperId: string): string => `reader.place.${paperId}`
 
 export function recallPlace(paperId: string): Place {
   try {
-    const kept = JSON.parse(localStorage.getItem(key(paperId)) ?? '{}') as Partial<Place>
+    const kept = JSON.parse(localStorage.getItem(key(paperId)) ?? 'null') as Place
     return { page: Math.max(0, Number(kept.page) || 0), part: Number(kept.part) || 0 }
   } catch {
-    return { page: 0, part: 0 }
+    return TOP
   }
 }
 
