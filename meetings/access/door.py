@@ -34,8 +34,8 @@ def verify_token(request: Request, now: Now) -> Caller:
             amr=tuple(claims.get("amr", ())),
             auth_time=datetime.fromtimestamp(claims["auth_time"], UTC),
         )
-    except KeyError as missing:
-        raise tokens.InvalidToken(reason=f"no {missing.args[0]}") from None
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise tokens.InvalidToken(reason=f"claims: {error}") from None
     request.state.caller = caller
     with request.app.state.db.read() as tx:
         if tx.get(EndedSession, caller.sid):

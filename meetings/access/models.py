@@ -1,6 +1,8 @@
+from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import select
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from shared.db import Base
 
@@ -13,6 +15,14 @@ class EndedSession(Base):
     sid: Mapped[str] = mapped_column(primary_key=True)
     ended_at: Mapped[datetime]
     jti: Mapped[str] = mapped_column(unique=True)
+
+
+def is_known(tx: Session, jti: str) -> bool:
+    return tx.scalar(select(EndedSession.sid).where(EndedSession.jti == jti)) is not None
+
+
+def ended_among(tx: Session, sids: Collection[str]) -> set[str]:
+    return set(tx.scalars(select(EndedSession.sid).where(EndedSession.sid.in_(sids))))
 
 
 class Administrator(Base):

@@ -1,6 +1,6 @@
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Depends, Form, Request, Response
 
 from meetings.access import actions
 from meetings.access.problems import InvalidLogoutToken
@@ -29,16 +29,28 @@ def config(request: Request) -> WebConfig:
     return WebConfig.model_validate(settings)
 
 
-@router.post("/api/backchannel-logout")
-def backchannel_logout(request: Request, tx: Tx, now: Now, logout_token: Annotated[str, Form(max_length=8000)]) -> Response:
-    """The issuer says that a sign-in is over (OpenID Connect Back-Channel Logout 1.0, section 2.5)."""
+def _verified(request: Request, now: Now, logout_token: Annotated[str, Form(max_length=8000)]) -> dict[str, Any]:
+    """The claims of a logout token that holds (OpenID Connect Back-Channel Logout 1.0, section 2.6)."""
     settings: MeetingsSettings = request.app.state.settings
     try:
         keys = request.app.state.issuer_keys.find(logout_token)
         claims = tokens.verify(logout_token, keys, now, issuer=settings.issuer, audience=settings.client_id, typ="logout+jwt")
     except tokens.InvalidToken as error:
         raise InvalidLogoutToken(**error.facts) from None
-    if LOGOUT_EVENT not in claims.get("events", {}) or "nonce" in claims or not claims.get("sid") or not claims.get("jti"):
-        raise InvalidLogoutToken(reason="events, sid, jti, nonce")
+    events, named = claims.get("events"), [claims.get("sid"), claims.get("jti")]
+    if not isinstance(events, dict) or LOGOUT_EVENT not in events or "nonce" in claims:
+        raise InvalidLogoutToken(reason="events, nonce")
+    if not all(isinstance(name, str) and name for name in named):
+        raise InvalidLogoutToken(reason="sid, jti")
+    return claims
+
+
+# Checked before any transaction begins: the issuer's keys may have to be fetched.
+LogoutToken = Annotated[dict[str, Any], Depends(_verified)]
+
+
+@router.post("/api/backchannel-logout")
+def backchannel_logout(claims: LogoutToken, tx: Tx, now: Now) -> Response:
+    """The issuer says that a sign-in is over (section 2.5)."""
     actions.end_session(tx, now, claims["sid"], claims["jti"])
     return Response(status_code=200)
