@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from docs_store.store import derive_key, open_store
+from meetings.access import models as access_models
 from meetings.access import routes as access
 from meetings.agenda import models as agenda_models
 from meetings.agenda import routes as agenda
@@ -85,7 +86,7 @@ def build(settings: MeetingsSettings) -> FastAPI:
     app = create_app(service, settings)
     app.state.store = open_store(settings.storage_url, derive_key(settings.secret.get_secret_value(), "documents"))
     app.state.issuer_keys = IssuerKeys(settings.issuer)
-    app.state.hub = hub.Hub(app.state.db, voting_models.turnout)
+    app.state.hub = hub.Hub(app.state.db, voting_models.turnout, access_models.ended_among)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
 

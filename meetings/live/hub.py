@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -24,6 +24,7 @@ NET = 2.0  # seconds after which the log is read although no hint came
 BEAT = 15.0  # seconds between heartbeats
 
 Turnout = Callable[[Session, str], TurnoutFrame | None]
+Ended = Callable[[Session, Collection[str]], set[str]]  # which of these sign-ins are over
 
 
 @dataclass(eq=False)
@@ -68,6 +69,12 @@ class Room:
     turnout: TurnoutFrame | None = None
     presence: list[str] = field(default_factory=list)
 
+    def end(self, sids: Collection[str]) -> None:
+        """These sign-ins are over."""
+        for listener in self.listeners:
+            if listener.sid in sids:
+                listener.end(4401)
+
     def say(self, frame: Frame, level: Level = Level.GUEST, below: Level | None = None) -> None:
         """Put a frame to all listeners of at least `level` (and under `below`), encoded once."""
         text = frame.model_dump_json()
@@ -77,17 +84,15 @@ class Room:
 
 
 class Hub:
-    def __init__(self, db: Database, turnout: Turnout) -> None:
-        self._db, self._turnout = db, turnout
+    def __init__(self, db: Database, turnout: Turnout, ended: Ended) -> None:
+        self._db, self._turnout, self._ended = db, turnout, ended
         self._rooms: dict[str, Room] = {}
 
     def heard(self, topic: str) -> None:
         """A hint from the bus: `ended:SID`, or the id of a meeting that has news."""
         if topic.startswith("ended:"):
             for room in self._rooms.values():
-                for listener in room.listeners:
-                    if listener.sid == topic.removeprefix("ended:"):
-                        listener.end(4401)
+                room.end({topic.removeprefix("ended:")})
         elif topic in self._rooms:
             self._rooms[topic].wake.set()
 
@@ -142,11 +147,14 @@ class Hub:
                 room.say(HeartbeatFrame(head=room.seq))
 
     async def _refresh(self, meeting_id: str, room: Room) -> None:
-        def read() -> tuple[list[Event], TurnoutFrame | None]:
-            with self._db.read() as tx:
-                return log.tail(tx, meeting_id, room.seq), self._turnout(tx, meeting_id)
+        sids = {listener.sid for listener in room.listeners}
 
-        events, turnout = await run_sync(read)
+        def read() -> tuple[list[Event], TurnoutFrame | None, set[str]]:
+            with self._db.read() as tx:
+                return log.tail(tx, meeting_id, room.seq), self._turnout(tx, meeting_id), self._ended(tx, sids)
+
+        events, turnout, ended = await run_sync(read)
+        room.end(ended)  # the hint of it may have been lost
         if events:
             after, room.seq = room.seq, events[-1].seq
             for level in Level:

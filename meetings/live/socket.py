@@ -8,6 +8,7 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from pydantic import ValidationError
 from sqlalchemy import delete
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from meetings.live import log, snapshot
@@ -100,8 +101,10 @@ async def _read(socket: WebSocket, db: Database, meeting_id: str, listener: List
             frame = await run_sync(_catch_up, db, meeting_id, listener.level, hello)
             listener.offer(frame.model_dump_json())
             within = None
-    except (ValidationError, KeyError, TimeoutError):
+    except (ValidationError, KeyError, TypeError, TimeoutError):  # KeyError, TypeError: bytes instead of text
         listener.end(4400)
+    except SQLAlchemyError:
+        listener.end(1012)
     except (WebSocketDisconnect, RuntimeError):
         listener.end(1000)
 
