@@ -31,6 +31,7 @@ from meetings.voting.models import (
     choices_of,
     counted_of,
     electorate_of,
+    last_cast_at,
     next_place,
     open_poll_of,
 )
@@ -128,7 +129,7 @@ def cast_ballot(tx: Session, now: datetime, seat: Seat, poll_id: str, choice: Ch
         member_id=seat.member_id,
         turn=last.turn + 1 if last else 1,
         choice=choice,
-        cast_at=now,
+        cast_at=max(now, poll.opened_at or now),
         receipt=sealed.hex(),
         code=short_code(sealed),
     )
@@ -180,7 +181,8 @@ def _close(tx: Session, now: datetime, poll: Poll, actor: str) -> None:
     tally = rules.count(electorate_of(tx, poll.id), choices, present_of(tx, meeting.id))
     chair = choices.get(poll.chair_id) if poll.chair_id else None
     decision = rules.decide(tally, Share(poll.majority), chair_breaks_tie=poll.chair_breaks_tie, chair=chair)
-    poll.stage, poll.closed_at = PollStage.CLOSED, now
+    # `now` is the first instant of the closing request; a ballot of a later instant may have had the lock before it.
+    poll.stage, poll.closed_at = PollStage.CLOSED, max(now, last_cast_at(tx, poll.id) or now)
     for bucket in ("in_favour", "against", "abstaining", "not_voted", "absent"):
         setattr(poll, bucket, getattr(tally, bucket))
     poll.outcome, poll.tie_decided_by_chair = decision.outcome, decision.tie_decided_by_chair

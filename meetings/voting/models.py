@@ -109,6 +109,10 @@ def choices_of(tx: Session, poll_id: str) -> dict[str, Choice]:
     return {member_id: Choice(ballot.choice) for member_id, ballot in counted_of(tx, poll_id).items()}
 
 
+def last_cast_at(tx: Session, poll_id: str) -> datetime | None:
+    return tx.scalar(select(func.max(Ballot.cast_at)).where(Ballot.poll_id == poll_id))
+
+
 def electorate_of(tx: Session, poll_id: str) -> set[str]:
     return set(tx.scalars(select(PollVoter.member_id).where(PollVoter.poll_id == poll_id)))
 
