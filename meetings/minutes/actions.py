@@ -40,7 +40,7 @@ FRESH = timedelta(minutes=5)  # a signature asks for a sign-in this fresh
 TEMPLATE = Path(__file__).parent / "minutes.typ"
 EVIDENCE = "chung-cu.json"
 # The two boxes of minutes.typ, in points from the lower left of the last page: left the secretary's, right the chair's.
-BOXES = {Signatory.SECRETARY: (98.0, 84.0, 298.0, 170.0), Signatory.CHAIR: (325.0, 84.0, 525.0, 170.0)}
+BOXES = {Signatory.SECRETARY: (108.0, 92.0, 288.0, 162.0), Signatory.CHAIR: (335.0, 92.0, 515.0, 162.0)}
 
 
 def adjourn(tx: Session, now: datetime, seat: Seat) -> None:

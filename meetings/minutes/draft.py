@@ -119,7 +119,8 @@ def _vote(poll: PollView) -> VoteTable:
     counts = (
         [tally.in_favour, tally.against, tally.abstaining, tally.not_voted - tally.absent, tally.absent] if tally else [0] * 5
     )
-    share = f"{counts[0] * 1000 // max(poll.electorate, 1) / 10:.1f}".replace(".", ",")
+    tenths = (2000 * counts[0] + poll.electorate) // (2 * poll.electorate) if poll.electorate else 0  # of a percent, rounded
+    share = f"{tenths // 10},{tenths % 10}"
     result = _say(f"outcome.{poll.outcome}")
     tie = _say("tie") if poll.tie_decided_by_chair else ""
     return VoteTable(
