@@ -46,7 +46,13 @@ def report(pdf: bytes, roots: bytes, language: str) -> Report:
     for one in validation.signatures:
         holds = one.intact and one.trusted
         key = "signature" if one.stamped_at else "signature-without-time"
-        tell(holds, key if holds else "signature-broken", role=_who(language, one.field), name=one.signer, at=instant(one.stamped_at or one.claimed_at))
+        tell(
+            holds,
+            key if holds else "signature-broken",
+            role=_who(language, one.field),
+            name=one.signer,
+            at=instant(one.stamped_at or one.claimed_at),
+        )
     fields = [one.field for one in validation.signatures]
     if fields != ["secretary", "chair"]:
         tell(False, "not-both")
