@@ -1,6 +1,6 @@
 // The minutes as this screen has them: the draft with what is being typed, the very bytes that are shown, and the act of signing.
 import { Doing } from '../desk/doing.svelte'
-import { call, Problem, request, type Schemas } from '../wire/http'
+import { call, request, type Schemas } from '../wire/http'
 
 export type Draft = Schemas['MinutesDraft']
 type Key = Schemas['SectionView']['key']
@@ -29,7 +29,9 @@ export class MinutesDesk {
   seen = $state({ pages: 0, of: 0 })
   /** Back from the sign-in that a signature needed: one press is left. */
   resumed = $state(false)
+  readonly loading = new Doing()
   readonly doing = new Doing()
+  #stale = false
 
   constructor(readonly id: string) {}
 
@@ -42,6 +44,16 @@ export class MinutesDesk {
     return this.seen.of > 0 && this.seen.pages >= this.seen.of
   }
 
+  /** Fetches the words and the pages anew; once more where the minutes changed meanwhile. */
+  async refresh(): Promise<void> {
+    this.#stale = true
+    if (this.loading.busy) return
+    while (this.#stale) {
+      this.#stale = false
+      await this.loading.run(() => Promise.all([this.load(), this.#loadPages()]))
+    }
+  }
+
   async load(): Promise<void> {
     const found = await call('get', '/api/meetings/{meeting_id}/minutes', { path: this.#path })
     if (!this.draft || !this.dirty) this.#adopt(found)
@@ -50,7 +62,7 @@ export class MinutesDesk {
   }
 
   /** The draft set anew, or the frozen or signed bytes. */
-  async loadPages(): Promise<void> {
+  async #loadPages(): Promise<void> {
     const bytes = await (await request(`/api/meetings/${this.id}/minutes.pdf`)).arrayBuffer()
     const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes))
     this.shownHash = Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('')
@@ -121,6 +133,3 @@ export class MinutesDesk {
     return { meeting_id: this.id }
   }
 }
-
-/** Whether an error of loading only means that there are no minutes yet. */
-export const notYet = (error: unknown): boolean => error instanceof Problem && error.status === 404
