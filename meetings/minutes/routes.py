@@ -37,6 +37,7 @@ class VoteTableView(View):
     heading: str
     counts: list[int]
     sum: str
+    ballots: list[list[str]]
 
 
 class SectionView(View):
@@ -57,6 +58,7 @@ class MinutesDraft(View):
     sha256: str | None
     verify_url: str
     events: int
+    returned: str  # why the chair sent them back; empty where that is not where they stand
 
 
 @router.post("/adjourn", status_code=204)
@@ -73,6 +75,8 @@ def close_meeting(seat: Conducting, tx: Tx, now: Now) -> None:
 @router.get("/minutes")
 def read_minutes(request: Request, seat: Delegated, tx: Read) -> MinutesDraft:
     minutes = _shown(tx, seat)
+    log = [entry["body"] for entry in evidence.log_of(tx, seat.meeting_id)]
+    returned = [event["reason"] for event in log if event["type"] == "minutes.returned"]
     return MinutesDraft(
         stage=MinutesStage(minutes.stage).value,
         revision=minutes.revision,
@@ -80,7 +84,8 @@ def read_minutes(request: Request, seat: Delegated, tx: Read) -> MinutesDraft:
         signatures=[SignatureView.model_validate(one) for one in signatures_of(tx, seat.meeting_id)],
         sha256=minutes.sha256,
         verify_url=f"{request.app.state.settings.public_url}/verify",
-        events=len(evidence.log_of(tx, seat.meeting_id)),
+        events=len(log),
+        returned=returned[-1] if returned and minutes.stage == MinutesStage.DRAFT else "",
     )
 
 

@@ -11,7 +11,7 @@ export interface paths {
         put?: never;
         /**
          * Backchannel Logout
-         * @description The issuer says that a sign-in is over (OpenID Connect Back-Channel Logout 1.0, section 2.5).
+         * @description The issuer says that a sign-in is over (section 2.5).
          */
         post: operations["backchannel_logout"];
         delete?: never;
@@ -1658,6 +1658,8 @@ export interface components {
         MinutesDraft: {
             /** Events */
             events: number;
+            /** Returned */
+            returned: string;
             /** Revision */
             revision: number;
             /** Sections */
