@@ -22,6 +22,7 @@ class VoteTable:
     heading: str
     counts: list[int]
     sum: str
+    ballots: list[list[str]]  # code, name, choice of every ballot that counts
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def sections(facts: Facts, texts: dict[str, str]) -> list[Section]:
         "voting": [] if facts.polls else [_say("no-votes")],
         "closing": [_say("closed", clock=clock(facts.meeting.closed_at), day=day(facts.meeting.closed_at))],
     }
-    votes = [_vote(poll) for poll in facts.polls]
+    votes = [_vote(facts, poll) for poll in facts.polls]
     return [
         Section(
             key=key,
@@ -114,7 +115,7 @@ def _content(facts: Facts) -> list[str]:
     return list(dict.fromkeys(lines))
 
 
-def _vote(poll: PollView) -> VoteTable:
+def _vote(facts: Facts, poll: PollView) -> VoteTable:
     tally = poll.tally
     counts = (
         [tally.in_favour, tally.against, tally.abstaining, tally.not_voted - tally.absent, tally.absent] if tally else [0] * 5
@@ -138,4 +139,9 @@ def _vote(poll: PollView) -> VoteTable:
             check_code=poll.check_code,
         )
         + tie,
+        ballots=[
+            [one.code, facts.members[one.member_id].full_name, _say(f"choice.{one.choice}")]
+            for one in facts.ballots[poll.id]
+            if one.member_id in facts.members
+        ],
     )

@@ -12,6 +12,7 @@ from meetings.live import events
 from meetings.live.log import logged
 from meetings.live.models import Event
 from meetings.live.views import AttendanceView, ItemView, MeetingView, PollView, QuorumView, SpeechView
+from meetings.voting.models import Ballot, counted_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Facts:
     polls: list[PollView] = field(default_factory=list)
     adjourned: list[tuple[datetime, datetime | None]] = field(default_factory=list)
     attendance: dict[str, AttendanceView] = field(default_factory=dict)
+    ballots: dict[str, list[Ballot]] = field(default_factory=dict)  # that count, by poll, in the order of names
 
     @property
     def voters(self) -> list[Member]:
@@ -65,6 +67,10 @@ def gather(tx: Session, meeting_id: str) -> Facts:
             opened, facts.roll = True, dict(facts.attendance)
         if not opened and isinstance(entry.event, events.MemberCheckedIn | events.MemberMarked):
             facts.quorum = entry.event.quorum
+    places = {member_id: place for place, member_id in enumerate(facts.members)}
+    for poll in facts.polls:
+        cast = counted_of(tx, poll.id).values()
+        facts.ballots[poll.id] = sorted(cast, key=lambda ballot: places.get(ballot.member_id, len(places)))
     return facts
 
 
