@@ -95,26 +95,35 @@ export function caretAt(layer: HTMLElement, x: number, y: number): [Text, number
   for (const node of textNodes(layer)) {
     const rect = node.parentElement?.getBoundingClientRect()
     if (!rect || !node.data.trim()) continue
-    const aside = Math.max(rect.left - x, 0, x - rect.right)
-    const away = Math.max(rect.top - y, 0, y - rect.bottom)
+    const beside = Math.max(rect.left - x, 0, x - rect.right)
+    const above = Math.max(rect.top - y, 0, y - rect.bottom)
+    const upright = node.length > 1 && rect.height > 1.5 * rect.width // of a page that lies on its side
+    const [aside, away] = upright ? [above, beside] : [beside, above]
     if (aside + 8 * away < least) {
       least = aside + 8 * away
       nearest = node
     }
   }
-  return nearest && [nearest, offsetAt(nearest, x)]
+  return nearest && [nearest, offsetAt(nearest, x, y)]
 }
 
-function offsetAt(node: Text, x: number): number {
+/** Before which sign of `node` the point stands, along the way its words run. */
+function offsetAt(node: Text, x: number, y: number): number {
   const range = document.createRange()
+  const middleOf = (at: number): [number, number] => {
+    range.setStart(node, at)
+    range.setEnd(node, at + 1)
+    const rect = range.getBoundingClientRect()
+    return [rect.left + rect.width / 2, rect.top + rect.height / 2]
+  }
+  const [start, end] = [middleOf(0), middleOf(node.length - 1)]
+  const [dx, dy] = node.length > 1 ? [end[0] - start[0], end[1] - start[1]] : [1, 0]
   let low = 0
   let high = node.length
   while (low < high) {
     const middle = (low + high) >> 1
-    range.setStart(node, middle)
-    range.setEnd(node, middle + 1)
-    const rect = range.getBoundingClientRect()
-    if (x > rect.left + rect.width / 2) low = middle + 1
+    const [mx, my] = middleOf(middle)
+    if ((x - mx) * dx + (y - my) * dy > 0) low = middle + 1
     else high = middle
   }
   return low
