@@ -79,9 +79,9 @@ def add_item(
 ) -> str:
     """Append an item under `parent_id` (None: first level); its id."""
     meeting = _editable(tx, seat)
+    if parent_id:
+        get_item(tx, meeting.id, parent_id)
     nodes = [item.node for item in items_of(tx, meeting.id)]
-    if parent_id and parent_id not in {node.id for node in nodes}:
-        raise NotFound()
     last = sum(node.parent_id == parent_id for node in nodes)
     new = AgendaItem(
         id=new_id(),
@@ -120,6 +120,8 @@ def move_item(tx: Session, now: datetime, seat: Seat, item_id: str, *, parent_id
     """Make the item the `position`-th child (from 0) of `parent_id`."""
     meeting = _editable(tx, seat)
     item = get_item(tx, meeting.id, item_id)
+    if parent_id:
+        get_item(tx, meeting.id, parent_id)
     _place(tx, [row.node for row in items_of(tx, meeting.id)], item, parent_id, position)
     _log_agenda(tx, now, seat, meeting)
 
