@@ -2484,6 +2484,8 @@ export interface components {
         };
         /** VoteTableView */
         VoteTableView: {
+            /** Ballots */
+            ballots: string[][];
             /** Counts */
             counts: number[];
             /** Heading */
