@@ -4,6 +4,7 @@ import {
   GlobalWorkerOptions,
   PDFDataRangeTransport,
   PDFWorker,
+  RenderingCancelledException,
   TextLayer,
   type PageViewport,
   type PDFDocumentProxy,
@@ -175,7 +176,7 @@ async function askSize(url: string): Promise<number> {
   return Number(answer.headers.get('content-range')?.split('/')[1])
 }
 
-/** Draws a page so many CSS pixels wide on a canvas of its own; `null` where it was cancelled. */
+/** Draws a page so many CSS pixels wide on a canvas of its own; `null` where it was cancelled. Throws where it cannot be drawn. */
 export function draw(page: PDFPageProxy, width: number): { done: Promise<HTMLCanvasElement | null>; cancel: () => void } {
   const whole = page.getViewport({ scale: 1 })
   const finest = Math.sqrt(MOST_PIXELS / (whole.width * whole.height))
@@ -187,9 +188,10 @@ export function draw(page: PDFPageProxy, width: number): { done: Promise<HTMLCan
   const task = page.render({ canvas, viewport })
   const done = task.promise.then(
     () => canvas,
-    () => {
+    (error: unknown) => {
       release(canvas)
-      return null
+      if (error instanceof RenderingCancelledException) return null
+      throw error
     },
   )
   return { done, cancel: () => task.cancel() }

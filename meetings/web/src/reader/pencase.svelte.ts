@@ -12,6 +12,7 @@ export const WIDTH = 18 // tenths of a point
 const PAUSE = 1200 // ms: strokes that follow sooner, and near, are one note
 const NEAR = 400 // tenths of a point
 const MOST_STROKES = 60
+const A_DAY = 12 * 3600e3 // ms of work; who has lost the pen writes with a finger tomorrow
 const ICON = 180 // tenths of a point: side of a remark's sign
 const ERASER = 50 // tenths of a point around its middle
 
@@ -22,8 +23,8 @@ export class Pencase {
   others = $state(true)
   /** The remark whose words are open, a new one without words yet among them. */
   open = $state.raw<Note | null>(null)
-  /** A pen has been near this device: fingers scroll from now on, and never draw. */
-  penSeen = $state(localStorage.getItem('reader.pen') === '1')
+  /** A pen has been near this device today: fingers scroll from now on, and never draw. */
+  penSeen = $state(Date.now() - Number(localStorage.getItem('reader.pen')) < A_DAY)
 
   #last = { id: '', at: 0 }
   #penAt = 0
@@ -47,7 +48,7 @@ export class Pencase {
     this.#penAt = performance.now()
     if (this.penSeen) return
     this.penSeen = true
-    localStorage.setItem('reader.pen', '1')
+    localStorage.setItem('reader.pen', String(Date.now()))
   }
 
   /** A pen is at work: what touches the glass now is the palm. */

@@ -175,7 +175,11 @@ export class NoteShelf {
     const shown = this.notes
     const [notes, waiting] = await Promise.all([outbox.notes(this.paperId), outbox.waiting()])
     this.waiting = waiting
-    if (!this.#writing && this.notes === shown) this.notes = notes
+    if (this.#writing || this.notes !== shown) return
+    // What did not change stays the same object, whose ink is drawn already.
+    const known = new Map(shown.map((note) => [note.id, note]))
+    const fresh = (note: Note, old = known.get(note.id)): boolean => old?.rev !== note.rev || old.modified_at !== note.modified_at
+    this.notes = notes.map((note) => (fresh(note) ? note : (known.get(note.id) as Note)))
   }
 }
 
