@@ -26,7 +26,7 @@ export class MinutesDesk {
   bytes = $state.raw<ArrayBuffer | null>(null)
   /** SHA-256 of the bytes shown, worked out on this device. */
   shownHash = $state<string | null>(null)
-  seen = $state({ pages: 0, of: 0 })
+  seen = $state<{ pages: number[]; of: number }>({ pages: [], of: 0 })
   /** Back from the sign-in that a signature needed: one press is left. */
   resumed = $state(false)
   readonly loading = new Doing()
@@ -40,8 +40,13 @@ export class MinutesDesk {
     return Object.entries(this.texts).some(([key, text]) => text !== saved[key as Key])
   }
 
+  /** Pages, from 1, that were not in view yet. */
+  get unseen(): number[] {
+    return Array.from({ length: this.seen.of }, (_, index) => index + 1).filter((page) => !this.seen.pages.includes(page))
+  }
+
   get allSeen(): boolean {
-    return this.seen.of > 0 && this.seen.pages >= this.seen.of
+    return this.seen.of > 0 && this.unseen.length === 0
   }
 
   /** Fetches the words and the pages anew; once more where the minutes changed meanwhile. */
@@ -66,7 +71,7 @@ export class MinutesDesk {
     const bytes = await (await request(`/api/meetings/${this.id}/minutes.pdf`)).arrayBuffer()
     const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes))
     this.shownHash = Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('')
-    this.seen = { pages: 0, of: 0 }
+    this.seen = { pages: [], of: 0 }
     this.bytes = bytes
   }
 
