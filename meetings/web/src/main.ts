@@ -1,4 +1,4 @@
-import './kit/base.css'
+import './kit/page.css'
 import { mount } from 'svelte'
 import App from './App.svelte'
 import { looks } from './kit/looks.svelte'
