@@ -31,7 +31,7 @@ export function audienceSize(state: State, audience: DeskPaper['audience']): num
 }
 
 export function checks(state: State, papers: DeskPaper[]): Check[] {
-  return [agenda(state), papersOfItems(state, papers), posts(state), members(state), polls(state), ...warnings(papers)]
+  return [agenda(state), ...papersOfItems(state, papers), posts(state), members(state), polls(state), ...warnings(papers)]
 }
 
 function agenda(state: State): Check {
@@ -39,17 +39,14 @@ function agenda(state: State): Check {
   return { name: 'agenda', ok: items > 0, facts: { items }, mend: { to: 'agenda' } }
 }
 
-function papersOfItems(state: State, papers: DeskPaper[]): Check {
+function papersOfItems(state: State, papers: DeskPaper[]): Check[] {
   const have = new Set(papers.filter((paper) => !paper.withdrawn).map((paper) => paper.item_id))
   const top = childrenOf(state.agenda, null)
   const without = top.filter((item) => ![...branch(state.agenda, item.id)].some((id) => have.has(id)))
   const first = without[0] ?? top[0]
-  return {
-    name: 'papers',
-    ok: top.length > 0 && without.length === 0,
-    facts: { items: without.map((item) => item.number).join(', '), n: without.length },
-    mend: first ? { to: 'item', item: first.id } : { to: 'agenda' },
-  }
+  if (!first) return []
+  const facts = { items: without.map((item) => item.number).join(', '), n: without.length }
+  return [{ name: 'papers', ok: without.length === 0, facts, mend: { to: 'item', item: first.id } }]
 }
 
 function posts(state: State): Check {
