@@ -105,8 +105,13 @@ class Hub:
             seq = await run_sync(self._head, meeting_id)
             room = self._rooms.setdefault(meeting_id, Room(seq=seq))
             room.task = room.task or asyncio.create_task(self._watch(meeting_id, room))
-        self._rooms[meeting_id].listeners.add(listener)
-        self._rooms[meeting_id].wake.set()
+        room = self._rooms[meeting_id]
+        room.listeners.add(listener)
+        if room.turnout:  # what is told beside the log stands in no snapshot: a newcomer hears it at once
+            listener.offer(_for(listener.level, room.turnout).model_dump_json())
+        if listener.level >= Level.DESK:
+            listener.offer(PresenceFrame(members=room.presence).model_dump_json())
+        room.wake.set()
 
     def leave(self, meeting_id: str, listener: Listener) -> None:
         room = self._rooms[meeting_id]
@@ -163,9 +168,14 @@ class Hub:
                 room.say(EventsFrame(after=after, up_to=room.seq, events=seen), level, above)
         if turnout and turnout != room.turnout:
             room.say(turnout, Level.DESK)
-            room.say(turnout.model_copy(update={"missing": []}), Level.GUEST, Level.DESK)
+            room.say(_for(Level.GUEST, turnout), Level.GUEST, Level.DESK)
         room.turnout = turnout
         presence = sorted({listener.member_id for listener in room.listeners if listener.member_id})
         if presence != room.presence:
             room.presence = presence
             room.say(PresenceFrame(members=presence), Level.DESK)
+
+
+def _for(level: Level, turnout: TurnoutFrame) -> TurnoutFrame:
+    """Who has not voted is told to the desk alone."""
+    return turnout if level >= Level.DESK else turnout.model_copy(update={"missing": []})

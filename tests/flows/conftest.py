@@ -16,6 +16,7 @@ import pytest
 from tests.flows.person import Person
 
 ROOT = Path(__file__).parents[2]
+ATTACHED = os.environ.get("DEMO_DIR", "")  # the VAR_DIR of a demo that already runs on the usual ports, while writing stories
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = (
     "--no-sandbox",
@@ -49,10 +50,10 @@ class Demo:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         names = ("IDP_PORT", "MEETINGS_PORT", "CALENDAR_PORT", "PKI_PORT")
-        self.ports = dict(zip(names, free_ports(4), strict=True))
+        self.ports = dict(zip(names, [8400, 8500, 8600, 8700] if ATTACHED else free_ports(4), strict=True))
         self.environment = {**os.environ, "VAR_DIR": str(folder), **{name: str(port) for name, port in self.ports.items()}}
         self.persons: list[Person] = []
-        self.process = self._start()
+        self.process = None if ATTACHED else self._start()
 
     def _start(self) -> "subprocess.Popen[bytes]":
         file = self.folder / "demo" / "demo.json"
@@ -93,12 +94,13 @@ class Demo:
     def stop(self) -> None:
         for person in self.persons:
             person.http.close()
-        self.process.send_signal(signal.SIGINT)
-        self.process.wait(timeout=30)
+        if self.process:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(timeout=30)
 
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    demo = Demo(tmp_path_factory.mktemp("demo"))
+    demo = Demo(Path(ATTACHED) if ATTACHED else tmp_path_factory.mktemp("demo"))
     yield demo
     demo.stop()
