@@ -1,9 +1,27 @@
 """What every body of a request has in common."""
 
-from pydantic import BaseModel, ConfigDict
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, model_validator
 
 
 class Wire(BaseModel):
-    """A field that is not known is an error, not a silence."""
+    """A field that is not known is an error, not a silence. So is a NUL in a text: PostgreSQL keeps none, SQLite would."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_nul(cls, body: Any) -> Any:
+        if any("\x00" in text for text in _texts(body)):
+            raise ValueError("NUL in a text")
+        return body
+
+
+def _texts(body: Any) -> Iterator[str]:
+    if isinstance(body, str):
+        yield body
+    elif isinstance(body, dict):
+        for value in body.values():
+            yield from _texts(value)
