@@ -1,4 +1,4 @@
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Request
@@ -23,13 +23,14 @@ from shared.problems import Forbidden, NotFound
 
 router = APIRouter(prefix="/api/meetings")
 Title = Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S")]
+Start = Annotated[AwareDatetime, Field(ge=datetime(2000, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC))]
 
 
 class MeetingPlan(Wire):
     title: Title
     kind: Literal["regular", "extraordinary", "thematic"] = "regular"
     place: Annotated[str, Field(max_length=300)] = ""
-    starts_at: AwareDatetime
+    starts_at: Start
 
 
 class NewMeeting(MeetingPlan):
@@ -40,7 +41,7 @@ class MeetingChange(Wire):
     title: Title | None = None
     kind: Literal["regular", "extraordinary", "thematic"] | None = None
     place: Annotated[str, Field(max_length=300)] | None = None
-    starts_at: AwareDatetime | None = None
+    starts_at: Start | None = None
     chair_id: Annotated[str, Field(max_length=64)] | None = None
     secretary_id: Annotated[str, Field(max_length=64)] | None = None
 
