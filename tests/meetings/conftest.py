@@ -15,6 +15,7 @@ from shared.db import Database
 from tests.conftest import new_database, servers
 from tests.makers import House, make_house
 from tests.meetings.issuer import Issuer
+from tests.meetings.scene import World
 
 PUBLIC_URL = "http://localhost:8500"
 
@@ -74,13 +75,12 @@ def issuer() -> Iterator[Issuer]:
     issuer.close()
 
 
-@pytest.fixture
-def settings(sqlite_url: str, tmp_path: Path, issuer: Issuer) -> MeetingsSettings:
+def make_settings(database_url: str, folder: Path, issuer: Issuer) -> MeetingsSettings:
     return MeetingsSettings(
         public_url=PUBLIC_URL,
-        database_url=sqlite_url,
-        storage_url=str(tmp_path / "documents"),
-        smtp_url=f"file://{tmp_path}/mail",
+        database_url=database_url,
+        storage_url=str(folder / "documents"),
+        smtp_url=f"file://{folder}/mail",
         secret="0123456789abcdef" * 3,
         issuer=issuer.url,
         client_id="meetings-web",
@@ -88,10 +88,15 @@ def settings(sqlite_url: str, tmp_path: Path, issuer: Issuer) -> MeetingsSetting
     )
 
 
+@pytest.fixture
+def settings(sqlite_url: str, tmp_path: Path, issuer: Issuer) -> MeetingsSettings:
+    return make_settings(sqlite_url, tmp_path, issuer)
+
+
 class Web:
     """The application over HTTP, as one person or another."""
 
-    def __init__(self, client: TestClient, issuer: Issuer, house: House) -> None:
+    def __init__(self, client: TestClient, issuer: Issuer, house: House | None) -> None:
         self.client, self.issuer, self.house = client, issuer, house
 
     def call(self, username: str, method: str, path: str, **arguments):
@@ -107,3 +112,13 @@ def web(settings: MeetingsSettings, issuer: Issuer) -> Iterator[Web]:
     app = meetings_app.build(settings)
     with TestClient(app, base_url=PUBLIC_URL) as client:
         yield Web(client, issuer, make_house(app.state.db))
+
+
+@pytest.fixture(scope="session")
+def world(sqlite_template: Path, issuer: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Shared by all tests that ask what is refused: those leave it as it was."""
+    folder = tmp_path_factory.mktemp("world")
+    shutil.copy(sqlite_template, folder / "meetings.db")
+    app = meetings_app.build(make_settings(f"sqlite:///{folder}/meetings.db", folder, issuer))
+    with TestClient(app, base_url=PUBLIC_URL) as client:
+        yield World(Web(client, issuer, None))

@@ -1,0 +1,174 @@
+"""Every route of the application, who may call it, and a request that it takes. A new route needs its line here."""
+
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from meetings.bodies.sheet import empty_form
+from tests.meetings.scene import NOTE, PLAN, key, upload
+
+CHAIR, SECRETARY, MEMBER, TELLER, GUEST = "chair", "secretary", "m3", "teller", "guest"
+ADMINISTRATOR, STRANGER, NOBODY = "administrator", "x-chair", ""
+ROLES = (CHAIR, SECRETARY, MEMBER, TELLER, GUEST, ADMINISTRATOR, STRANGER, NOBODY)
+
+SEATED = {CHAIR, SECRETARY, MEMBER, TELLER, GUEST}
+DELEGATED = SEATED - {GUEST}
+VOTING = DELEGATED - {TELLER}
+CONDUCTING = {CHAIR, SECRETARY}
+PREPARING = {SECRETARY}
+MANAGING = {SECRETARY, ADMINISTRATOR}
+SIGNED_IN = set(ROLES) - {NOBODY}
+
+
+@dataclass(frozen=True)
+class Row:
+    """`path` below the meeting unless it begins with a slash; `refused` where a role gets another status than usual.
+
+    Usual is: who is not signed in gets 401, who has no seat gets 404 (the meeting's existence is not theirs to know), and who
+    has a seat but not the right gets 403.
+    """
+
+    method: str
+    path: str
+    allowed: set[str]
+    json: dict[str, Any] | None = None
+    form: dict[str, Any] = field(default_factory=dict)
+    refused: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def full_path(self) -> str:
+        if self.path.startswith("/"):
+            return self.path
+        return f"/api/meetings/{{meeting_id}}/{self.path}".rstrip("/")
+
+    def status(self, role: str) -> int:
+        """With which it is refused to who is not allowed."""
+        usual = {NOBODY: 401, STRANGER: 404, ADMINISTRATOR: 404}
+        return self.refused.get(role, usual.get(role, 403))
+
+    def request(self, ids: dict[str, str], **others: str) -> dict[str, Any]:
+        """Arguments of a request that is in order."""
+        known = ids | {"note_id": str(uuid4())} | others
+        arguments: dict[str, Any] = {"method": self.method, "path": self.full_path.format(**known)}
+        if self.json is not None:
+            arguments["json"] = {
+                name: value.format(**known) if isinstance(value, str) else value for name, value in self.json.items()
+            }
+        if self.path.endswith("ballots") and self.method == "POST":
+            arguments |= key()
+        return arguments | self.form
+
+
+XLSX = {"files": {"file": ("thanh-vien.xlsx", empty_form(), "application/octet-stream")}}
+ITEM = {"title": "Thảo luận", "presenter": "", "minutes": 5}
+ONLY_FOR_ADMINISTRATORS = dict.fromkeys(ROLES[:-1], 403)
+
+BODIES = [
+    Row("GET", "/api/bodies", SIGNED_IN),
+    Row("POST", "/api/bodies", {ADMINISTRATOR}, {"name": "HĐND xã", "kind": "other"}, refused=ONLY_FOR_ADMINISTRATORS),
+    Row("GET", "/api/bodies/{body_id}/members", MANAGING),
+    Row("GET", "/api/bodies/{body_id}/members.xlsx", MANAGING),
+    Row("POST", "/api/bodies/{body_id}/members/preview", MANAGING, form=XLSX),
+    Row("POST", "/api/bodies/{body_id}/members/import", MANAGING, form=XLSX),
+]
+AGENDA = [
+    Row("GET", "/api/meetings", SIGNED_IN),
+    Row("POST", "/api/meetings", PREPARING, PLAN | {"body_id": "{body_id}"}),
+    Row("GET", "", SEATED),
+    Row("PATCH", "", PREPARING, {"title": "Kỳ họp"}),
+    Row("GET", "seat", SEATED),
+    Row("POST", "ticket", SEATED),
+    Row("POST", "items", PREPARING, ITEM | {"parent_id": None}),
+    Row("PUT", "items/{item_id}", PREPARING, ITEM),
+    Row("POST", "items/{other_item_id}/move", PREPARING, {"parent_id": None, "position": 0}),
+    Row("DELETE", "items/{spare_item_id}", PREPARING),
+    Row("POST", "enter", CONDUCTING, {"item_id": "{item_id}"}),
+    Row("POST", "publish", PREPARING),
+    Row("POST", "open", CONDUCTING),
+]
+PEOPLE = [
+    Row("GET", "invitations", CONDUCTING),
+    Row("GET", "invitations/mine", SEATED),
+    Row("PUT", "invitations/mine", SEATED, {"reply": "declined", "reason": "đi công tác"}),
+    Row("POST", "check-in", DELEGATED, {"door_code": None}),
+    Row("PUT", "attendance/{member_id}", PREPARING, {"state": "excused", "reason": "ốm"}),
+    Row("GET", "door.svg", PREPARING),
+    Row("POST", "speeches", DELEGATED, {"kind": "debate", "allotted": 300}),
+    Row("POST", "speeches/{speech_id}/withdraw", CONDUCTING | {MEMBER}, refused={TELLER: 404}),
+    Row("POST", "speeches/{speech_id}/move", CONDUCTING, {"place": 0}),
+    *[Row("POST", f"speeches/{{floor_id}}/{verb}", CONDUCTING) for verb in ("give", "pause", "resume", "end")],
+    Row("POST", "speeches/{floor_id}/extend", CONDUCTING, {"seconds": 60}),
+]
+PAPERS = [
+    Row("POST", "items/{item_id}/papers", PREPARING, form=upload(name="them.pdf")),
+    Row("POST", "papers/{spare_paper_id}/versions", PREPARING, form=upload()),
+    Row("GET", "papers/desk", CONDUCTING),
+    Row("PATCH", "papers/{spare_paper_id}", PREPARING, {"title": "Tờ trình", "audience": "delegates"}),
+    Row("POST", "papers/{spare_paper_id}/withdraw", PREPARING),
+    Row("GET", "papers/{paper_id}/file", SEATED),
+    Row("HEAD", "papers/{paper_id}/file", SEATED),
+    Row("GET", "papers/{paper_id}/text", SEATED, form={"params": {"q": "du toan"}}),
+    Row("POST", "papers/{paper_id}/opened", DELEGATED, {"version": 1}),
+    Row("GET", "papers/{paper_id}/readers", PREPARING),
+    Row("POST", "lead", CONDUCTING, {"paper_id": "{paper_id}", "page": 1}),
+    Row("GET", "papers/{paper_id}/notes", DELEGATED),
+    Row("PUT", "papers/{paper_id}/notes/{note_id}", DELEGATED, NOTE),
+    Row("GET", "notes", DELEGATED),
+    Row("GET", "papers/{paper_id}/copy", DELEGATED),
+]
+VOTES = [
+    Row("POST", "polls", PREPARING, {"item_id": "{item_id}", "title": "Thông qua", "majority": None, "duration": 60}),
+    Row("POST", "polls/{prepared_poll_id}/open", CONDUCTING),
+    Row("POST", "polls/{poll_id}/ballots", VOTING, {"choice": "against", "replaces": None}),
+    Row("GET", "polls/{poll_id}/ballots/mine", VOTING),
+    Row("POST", "polls/{poll_id}/extend", CONDUCTING, {"seconds": 60}),
+    Row("POST", "polls/{poll_id}/close", CONDUCTING),
+    Row("POST", "polls/{closed_poll_id}/declare", CONDUCTING),
+    Row("GET", "polls/{declared_poll_id}/ballots", DELEGATED),
+]
+OVER = [  # asked of a meeting that is over
+    Row("POST", "adjourn", CONDUCTING),
+    Row("POST", "close", CONDUCTING),
+    Row("GET", "minutes", DELEGATED),
+    Row("PUT", "minutes", PREPARING, {"revision": 1, "texts": {"content": "Thảo luận"}}),
+    Row("POST", "minutes/freeze", PREPARING),
+    Row("GET", "minutes.pdf", DELEGATED),
+    Row("HEAD", "minutes.pdf", DELEGATED),
+    Row("GET", "minutes/evidence.json", DELEGATED),
+    Row("POST", "minutes/sign", CONDUCTING),
+    Row("POST", "minutes/return", CONDUCTING, {"reason": "Sai số phiếu"}),
+]
+ROWS = [*BODIES, *AGENDA, *PEOPLE, *PAPERS, *VOTES]
+
+# Open to strangers, and what a bare request gets there; None: the web app's one page, which is made by its build.
+PUBLIC: dict[tuple[str, str], int | None] = {
+    ("GET", "/api/config"): 200,
+    ("GET", "/api/openapi.json"): 200,
+    ("POST", "/api/backchannel-logout"): 422,
+    ("GET", "/healthz"): 200,
+    ("GET", "/readyz"): 200,
+    ("GET", "/metrics"): 404,  # for the same machine only
+    ("GET", "/verify"): 200,
+    ("POST", "/verify"): 422,
+    ("GET", "/verify.css"): 200,
+    ("GET", "/assets/{path:path}"): 404,
+    ("WS", "/api/live"): None,  # its ticket is its key: tests/meetings/test_socket.py
+    **dict.fromkeys(
+        (
+            ("GET", path)
+            for path in (
+                "/",
+                "/m/{path:path}",
+                "/wall",
+                "/wall/{meeting_id}",
+                "/check-in/{meeting_id}",
+                "/new",
+                "/bodies",
+                "/bodies/{path:path}",
+                "/signed-in",
+                "/signed-out",
+            )
+        ),
+        None,
+    ),
+}
