@@ -4,7 +4,7 @@ import { LineLost, Problem } from '../wire/http'
 
 export class Doing {
   busy = $state(false)
-  refusal = $state.raw<{ code: string; title: string; facts: Record<string, unknown> } | null>(null)
+  refusal = $state.raw<{ code: string; title: string } | null>(null)
 
   /** Whether it was done. */
   async run(deed: () => Promise<unknown>): Promise<boolean> {
@@ -15,8 +15,8 @@ export class Doing {
       await deed()
       return true
     } catch (error) {
-      if (error instanceof Problem) this.refusal = { code: error.code, title: error.title, facts: error.facts }
-      else if (error instanceof LineLost) this.refusal = { code: 'line-lost', title: t('desk.line-lost'), facts: {} }
+      if (error instanceof Problem) this.refusal = { code: error.code, title: error.title }
+      else if (error instanceof LineLost) this.refusal = { code: 'line-lost', title: t('desk.line-lost') }
       else throw error
       return false
     } finally {
