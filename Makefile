@@ -7,7 +7,7 @@ PY := .venv/bin/python
 WEB := meetings/web
 WEB_SOURCES := $(shell find $(WEB)/src $(WEB)/public $(WEB)/scripts -type f 2>/dev/null) $(wildcard $(WEB)/*.json $(WEB)/*.ts $(WEB)/*.html)
 
-.PHONY: help demo test check format types clean
+.PHONY: help demo test check format types lock clean
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
@@ -32,8 +32,10 @@ format: .stamp-python ## put the Python code in form
 types: .stamp-python $(WEB)/node_modules/.stamp ## write the web app's types anew from the routes
 	cd $(WEB) && $(CURDIR)/deploy/node npm run --silent types
 
-lock: | $(UV) ## resolve requirements.lock anew from pyproject.toml
+lock: | $(UV) ## resolve the lock files anew; neither names an address
 	$(UV) pip compile pyproject.toml --group dev --universal --generate-hashes --no-header -q -o requirements.lock
+	cd $(WEB) && $(CURDIR)/deploy/node npm install --package-lock-only --no-audit --no-fund
+	$(PYTHON) -c 'import json, pathlib; p = pathlib.Path("$(WEB)/package-lock.json"); d = json.loads(p.read_text()); [one.pop("funding", None) for one in d["packages"].values()]; p.write_text(json.dumps(d, indent=2, ensure_ascii=False) + "\n")'
 
 clean: ## remove what was built and installed here; the data in var/ stay
 	rm -rf .venv .tools .stamp-python $(WEB)/node_modules meetings/static idp/static/fonts docs_store/fonts/*.ttf

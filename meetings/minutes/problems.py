@@ -27,10 +27,3 @@ class NoSigningKey(Problem):
 
     status = 409
     code = "no-signing-key"
-
-
-class NotMinutes(Problem):
-    """The file is not the minutes of a meeting, or carries no evidence."""
-
-    status = 422
-    code = "not-minutes"

@@ -77,10 +77,8 @@ def course() -> dict:
         with db.read() as tx:
             events = [event_adapter.validate_python(row.body) for row in log.tail(tx, house.meeting_id, before.seq)]
         db.close()
-    paper = PaperView(
-        id="paper", item_id=house.item_id, title="Tờ trình", audience="delegates", version=1, sha256="0" * 64, pages=24, size=3145728,
-        published_at=START, withdrawn=False,
-    )  # fmt: skip
+    facts = {"title": "Tờ trình", "audience": "delegates", "version": 1, "sha256": "0" * 64, "pages": 24, "size": 3145728}
+    paper = PaperView(id="paper", item_id=house.item_id, published_at=START, withdrawn=False, **facts)
     events.insert(0, event_adapter.validate_python({"type": "paper.published", "paper": paper}))
     state, written = before.state, []
     for event in events:
