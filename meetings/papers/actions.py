@@ -52,6 +52,7 @@ def add_paper(
             file_name=file_name,
             audience=audience,
             withdrawn=False,
+            place=len(papers_of(tx, meeting.id)),
         )
         tx.add(paper)
         tx.flush()

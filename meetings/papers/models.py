@@ -29,6 +29,7 @@ class Paper(Base):
     file_name: Mapped[str]  # the same name again means a new version
     audience: Mapped[str]
     withdrawn: Mapped[bool] = mapped_column(default=False)
+    place: Mapped[int]  # in the order of coming in
 
     def open_to(self, level: Level, now: datetime) -> bool:
         return may_open(Rule(frozenset({self.audience})), PRINCIPALS[level], now)
@@ -61,7 +62,7 @@ class Opened(Base):
 
 
 def papers_of(tx: Session, meeting_id: str) -> list[Paper]:
-    return list(tx.scalars(select(Paper).where(Paper.meeting_id == meeting_id).order_by(Paper.title)))
+    return list(tx.scalars(select(Paper).where(Paper.meeting_id == meeting_id).order_by(Paper.place)))
 
 
 def releases_of(tx: Session, paper_id: str) -> dict[int, Release]:
