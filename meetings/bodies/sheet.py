@@ -33,7 +33,8 @@ ROLES = {
 }
 LONGEST = 200
 USERNAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,63}")
-EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]+\.[^@\s]+")
+EMAIL = re.compile(r"[^@\s,;:<>()\[\]\"\\]{1,64}@[\w-]+(\.[\w-]+)+")
+BLANK = re.compile(r"[\s\x00-\x1f\x7f]+")
 Cell = str | int | float | bool | None
 
 
@@ -92,10 +93,10 @@ def _headings(table: list[list[Any]]) -> tuple[int, dict[str, int]]:
 
 
 def _text(value: Cell) -> str:
-    """A cell as text; a whole number in a text column arrives as a float."""
+    """A cell as one line of text; a whole number in a text column arrives as a float."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return "" if value is None else nfc(str(value))
+    return "" if value is None else nfc(BLANK.sub(" ", str(value)))
 
 
 def _faults(raw: dict[str, Any]) -> dict[str, str]:
