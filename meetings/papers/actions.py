@@ -109,6 +109,7 @@ def publish(tx: Session, now: datetime, seat: Seat) -> tuple[bool, int, int]:
 
     (first time, papers let out, notices put in the post)
     """
+    agenda.get_meeting(tx, seat.meeting_id)  # its lock: two who publish at once let a version out once
     waiting = [paper for paper in papers_of(tx, seat.meeting_id) if not paper.withdrawn and _is_waiting(tx, paper)]
     first = agenda.publish(tx, now, seat)
     if not first and not waiting:
