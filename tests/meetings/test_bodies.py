@@ -42,7 +42,9 @@ def body(web):
 
 
 def send(web, body: str, content: bytes, *, verb: str = "import", who: str = "secretary", name: str = "a.xlsx") -> Any:
-    return web.call(who, "POST", f"/api/bodies/{body}/members/{verb}", files={"file": (name, content, "application/octet-stream")})
+    return web.call(
+        who, "POST", f"/api/bodies/{body}/members/{verb}", files={"file": (name, content, "application/octet-stream")}
+    )
 
 
 def members(web, body: str) -> dict[str, Member]:
