@@ -126,7 +126,8 @@ def _on_problem(request: Request, problem: Exception) -> Response:
                     f"refused.{problem.code}",
                     actor=caller.subject if caller else "-",
                     object=f"{request.method} {request.url.path}",
-                    facts={key: str(value)[:200] for key, value in problem.facts.items()},
+                    # Lists and objects may be the caller's own words: a private note, rows of a table.
+                    facts={name: str(value)[:200] for name, value in problem.facts.items() if isinstance(value, str | int)},
                 )
         except SQLAlchemyError:
             log.exception("audit.not-recorded", code=problem.code)

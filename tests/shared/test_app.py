@@ -51,7 +51,7 @@ class Body(BaseModel):
 
 @router.get("/refuse/{name}")
 def refuse(name: str) -> None:
-    raise getattr(problems, name)(limit="1 MB", max_age=300)
+    raise getattr(problems, name)(limit="1 MB", max_age=300, note={"text": "riêng"}, rows=["riêng"])
 
 
 @router.post("/body")
@@ -292,3 +292,11 @@ def test_a_refusal_leaves_one_record(serve, name, acts):
             assert broken_at(tx) is None
     assert [row.act for row in rows] == acts
     assert all((row.actor, row.object) == ("-", f"GET /refuse/{name}") for row in rows)
+
+
+def test_a_record_keeps_plain_facts_and_none_of_the_callers_own_words(serve):
+    with serve(router) as browser:
+        browser.get("/refuse/Conflict")
+        with browser.app.state.db.read() as tx:
+            [row] = tx.scalars(select(AuditEvent)).all()
+    assert row.facts == {"facts": {"limit": "1 MB", "max_age": "300"}}
