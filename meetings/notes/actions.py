@@ -9,6 +9,7 @@ from meetings.notes.models import Note
 from meetings.notes.problems import NoteConflict, NoteEmpty, NotePageMissing
 from meetings.papers.actions import find_open
 from shared.audit import canonical
+from shared.db import lock
 from shared.problems import NotFound
 from shared.words import nfc
 
@@ -27,7 +28,8 @@ def put_note(tx: Session, now: datetime, seat: Seat, paper_id: str, note_id: str
         raise NoteEmpty(kind=body["kind"])
     if body["page"] >= version.pages:
         raise NotePageMissing(pages=version.pages)
-    note = tx.get(Note, note_id, with_for_update=True)
+    lock(tx, f"note:{note_id}")  # a new note has no row to lock, and two devices may send it at once
+    note = tx.get(Note, note_id)
     if note is None:
         note = Note(id=note_id, paper_id=paper.id, author_id=seat.member_id, rev=0, shared=False)
         tx.add(note)
