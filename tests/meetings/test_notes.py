@@ -1,0 +1,201 @@
+"""A delegate's notes: on every device the same, to others invisible unless shared, and carried along on a copy."""
+
+import io
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import uuid4
+
+import pikepdf
+import pytest
+from sqlalchemy import select
+
+from docs_store.pdf import Inspected
+from docs_store.store import Blob
+from meetings.notes import actions as notes
+from meetings.notes.models import Note
+from meetings.notes.problems import NoteConflict
+from meetings.papers import actions as papers
+from shared import clock
+from shared.audit import AuditEvent
+from tests.meetings.scene import NOTE, upload
+
+INK = {"version": 1, "page": 0, "kind": "ink", "strokes": [[[100, 100, 50], [200, 150, 70]]]}
+HIGHLIGHT = {"version": 1, "page": 0, "kind": "highlight", "quads": [[0, 10, 90, 10, 0, 0, 90, 0]], "color": "#FFE066"}
+
+
+@pytest.fixture
+def paper_id(web) -> str:
+    """A published paper of one page."""
+    path = f"items/{web.house.item_id}/papers"
+    made = web.call("secretary", "POST", path, data={"audience": "all", "title": "Tờ trình"}, **upload()).json()["paper_id"]
+    assert web.call("secretary", "POST", "publish").status_code == 200
+    return made
+
+
+def put(web, who: str, paper_id: str, body: dict[str, Any], note_id: str | None = None) -> Any:
+    return web.call(who, "PUT", f"papers/{paper_id}/notes/{note_id or uuid4()}", json=body)
+
+
+def listed(web, who: str, paper_id: str) -> dict[str, dict[str, Any]]:
+    return {note["id"]: note for note in web.call(who, "GET", f"papers/{paper_id}/notes").json()}
+
+
+def events(web, who: str) -> int:
+    return web.call(who, "GET", "").json()["seq"]
+
+
+def refused(answer) -> tuple[int, str]:
+    return answer.status_code, answer.json()["code"]
+
+
+@pytest.mark.parametrize("body", [INK, HIGHLIGHT, NOTE], ids=lambda body: body["kind"])
+def test_a_note_comes_back_as_it_was_put(web, paper_id, body):
+    made = put(web, "m3", paper_id, body).json()
+    assert {name: made[name] for name in body} == body
+    assert (made["rev"], made["mine"], made["shared"], made["deleted"]) == (1, True, False, False)
+    assert listed(web, "m3", paper_id) == {made["id"]: made}
+
+
+def test_the_same_again_changes_nothing_whatever_the_revision(web, paper_id):
+    first = put(web, "m3", paper_id, NOTE).json()
+    before = events(web, "m3")
+    for rev in (0, 1, 99):
+        assert put(web, "m3", paper_id, NOTE | {"rev": rev}, first["id"]).json() == first
+    assert events(web, "m3") == before
+
+
+def test_a_change_that_knows_the_last_one_is_taken_and_an_older_one_is_a_conflict(web, paper_id):
+    note_id = put(web, "m3", paper_id, NOTE).json()["id"]
+    changed = put(web, "m3", paper_id, NOTE | {"text": "Lần hai", "rev": 1}, note_id).json()
+    assert (changed["rev"], changed["text"]) == (2, "Lần hai")
+    for rev in (0, 1, 3):
+        late = put(web, "m3", paper_id, NOTE | {"text": "Máy khác, chuyện riêng", "rev": rev}, note_id)
+        assert refused(late) == (409, "note-conflict")
+        assert (late.json()["facts"]["note"]["text"], late.json()["facts"]["note"]["rev"]) == ("Lần hai", 2)
+    assert listed(web, "m3", paper_id)[note_id] == changed
+
+
+def test_the_record_of_a_conflict_holds_no_word_of_a_private_note(web, paper_id):
+    note_id = put(web, "m3", paper_id, INK | {"text": "chuyện riêng"}).json()["id"]
+    assert refused(put(web, "m3", paper_id, INK | {"text": "chuyện khác"}, note_id)) == (409, "note-conflict")
+    with web.client.app.state.db.read() as tx:
+        [record] = tx.scalars(select(AuditEvent).where(AuditEvent.act == "refused.note-conflict")).all()
+    assert record.facts == {"facts": {}}
+
+
+def test_a_deleted_note_leaves_a_tombstone_for_its_author_alone(web, paper_id):
+    note_id = put(web, "m3", paper_id, NOTE | {"shared": True}).json()["id"]
+    assert note_id in listed(web, "m4", paper_id)
+    gone = {"version": 1, "page": 0, "kind": "text", "deleted": True, "shared": True, "rev": 1}
+    assert put(web, "m3", paper_id, gone, note_id).json()["rev"] == 2
+    assert listed(web, "m3", paper_id)[note_id]["deleted"]
+    assert (listed(web, "m4", paper_id), web.call("m3", "GET", "notes").json()) == ({}, [])
+
+
+def test_a_private_note_is_its_authors_alone(web, paper_id):
+    before = events(web, "chair")
+    note_id = put(web, "m3", paper_id, NOTE | {"text": "chuyện riêng"}).json()["id"]
+    assert events(web, "chair") == before
+    for who in ("chair", "secretary", "m4", "teller"):
+        assert listed(web, who, paper_id) == {}
+        assert web.call(who, "GET", "notes").json() == []
+        assert "riêng" not in web.call(who, "GET", "").text
+        assert b"/NM" not in web.call(who, "GET", f"papers/{paper_id}/copy").content
+        assert refused(put(web, who, paper_id, NOTE | {"rev": 1}, note_id)) == (404, "not-found")
+    assert refused(web.call("guest", "GET", f"papers/{paper_id}/notes")) == (403, "forbidden")
+
+
+def test_a_shared_note_is_seen_by_delegates_until_it_is_private_again(web, paper_id):
+    note_id = put(web, "m3", paper_id, NOTE | {"shared": True}).json()["id"]
+    seen = listed(web, "m4", paper_id)[note_id]
+    assert (seen["mine"], seen["author_id"], seen["text"]) == (False, web.house.seats["m3"].member_id, "Hỏi lại")
+    before = events(web, "m4")
+    put(web, "m3", paper_id, NOTE | {"rev": 1}, note_id)
+    assert listed(web, "m4", paper_id) == {}
+    assert events(web, "m4") == before + 1  # so that the others' screens take it away
+    assert web.call("m4", "GET", "notes").json() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"kind": "ink"}, "note-empty"),
+        ({"kind": "highlight"}, "note-empty"),
+        ({"kind": "text", "at": None}, "note-empty"),
+        ({"kind": "ink", "strokes": []}, "note-empty"),
+        ({"page": 1}, "note-page-missing"),
+        ({"page": 100_000, "deleted": True}, "note-page-missing"),
+        ({"version": 2}, "not-found"),
+    ],
+)
+def test_a_note_that_stands_nowhere_is_refused(web, paper_id, change, code):
+    answer = put(web, "m3", paper_id, NOTE | change)
+    assert answer.json()["code"] == code
+    assert answer.status_code == (404 if code == "not-found" else 422)
+    assert listed(web, "m3", paper_id) == {}
+
+
+def test_notes_are_searched_without_marks(web, paper_id):
+    texts = ["Hỏi lại Sở Tài chính", "Đồng ý", "Ho\u0309i thêm"]
+    for text in texts:
+        put(web, "m3", paper_id, NOTE | {"text": text})
+
+    def found(query: str) -> set[str]:
+        return {note["text"] for note in web.call("m3", "GET", "notes", params={"q": query}).json()}
+
+    assert found("hoi") == {"Hỏi lại Sở Tài chính", "Hỏi thêm"}
+    assert found("DONG Y") == {"Đồng ý"}
+    assert len(found("")) == 3
+    assert found("không có") == set()
+
+
+def test_a_copy_carries_ones_own_and_the_shared_notes_as_annotations(web, paper_id):
+    put(web, "m3", paper_id, INK)
+    put(web, "m3", paper_id, HIGHLIGHT)
+    put(web, "m3", paper_id, NOTE | {"text": "Của tôi <script>"})
+    put(web, "m4", paper_id, NOTE | {"text": "Chung", "shared": True})
+    put(web, "m4", paper_id, NOTE | {"text": "Riêng của m4"})
+    gone = put(web, "m3", paper_id, NOTE | {"text": "Xóa rồi"}).json()["id"]
+    put(web, "m3", paper_id, NOTE | {"deleted": True, "rev": 1}, gone)
+    answer = web.call("m3", "GET", f"papers/{paper_id}/copy")
+    assert answer.headers["content-disposition"].startswith("attachment;")
+    assert "T%E1%BB%9D%20tr%C3%ACnh%20-%20ghi%20ch%C3%BA.pdf" in answer.headers["content-disposition"]
+    with pikepdf.open(io.BytesIO(answer.content)) as pdf:
+        found = {(str(one.Subtype), str(one.T).rsplit(maxsplit=1)[-1], str(one.get("/Contents", ""))) for one in pdf.pages[0].Annots}
+    assert found == {("/Ink", "M3", ""), ("/Highlight", "M3", ""), ("/Text", "M3", "Của tôi <script>"), ("/Text", "M4", "Chung")}
+    original = web.call("m3", "GET", f"papers/{paper_id}/file").content
+    assert answer.content.startswith(original)
+
+
+def test_notes_stay_with_the_version_they_were_written_on(web, paper_id):
+    note_id = put(web, "m3", paper_id, NOTE).json()["id"]
+    web.call("secretary", "POST", f"papers/{paper_id}/versions", **upload())
+    web.call("secretary", "POST", "publish")
+    assert listed(web, "m3", paper_id)[note_id]["version"] == 1
+    assert b"/NM" not in web.call("m3", "GET", f"papers/{paper_id}/copy").content
+    assert b"/NM" in web.call("m3", "GET", f"papers/{paper_id}/copy?version=1").content
+
+
+def test_a_note_sent_by_two_devices_at_once_is_one_note(house):
+    found = Inspected(b"", "0" * 64, 1, ((595.0, 842.0),), ("",), (), signed=False)
+    secretary, blob = house.seats["secretary"], Blob("0" * 64, 9)
+    plan = {"item_id": house.item_id, "name": "a.pdf", "title": None, "audience": "all"}
+    with house.db.write() as tx:
+        paper = papers.add_paper(tx, clock.now(), secretary, **plan, blob=blob, found=found)[0].id
+        papers.publish(tx, clock.now(), secretary)
+    usual = {"strokes": [], "quads": [], "color": "#1E4C9A", "width": 15, "shared": False, "deleted": False, "rev": 0}
+
+    def device(text: str) -> str:
+        try:
+            with house.db.write() as tx:
+                return notes.put_note(tx, clock.now(), house.seats["m3"], paper, "0" * 32, NOTE | usual | {"text": text}).text
+        except NoteConflict as refusal:
+            return refusal.code
+
+    with ThreadPoolExecutor(6) as pool:
+        same = set(pool.map(device, ["a"] * 6))
+        other = sorted(pool.map(device, ["b"] * 3))
+    assert (same, other) == ({"a"}, ["note-conflict"] * 3)
+    with house.db.read() as tx:
+        [kept] = tx.scalars(select(Note)).all()
+    assert (kept.rev, kept.text) == (1, "a")
