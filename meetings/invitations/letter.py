@@ -29,13 +29,18 @@ def compose(settings: Settings, meeting: Meeting, member: Member) -> EmailMessag
         "link": f"{settings.public_url}/m/{meeting.id}",
     }
     letter = EmailMessage()
-    letter["Subject"] = say("vi", LOCALES, "invitation.subject", **facts)
+    letter["Subject"] = _one_line(say("vi", LOCALES, "invitation.subject", **facts))
     letter["From"] = settings.mail_from
-    letter["To"] = formataddr((member.full_name, member.email))
+    letter["To"] = formataddr((_one_line(member.full_name), member.email))
     letter.set_content(say("vi", LOCALES, "invitation.text", **facts))
     ics = calendar(settings, meeting, member).to_ical()
     letter.add_attachment(ics, "text", "calendar", params={"method": "REQUEST", "charset": "utf-8"}, filename="giay-moi.ics")
     return letter
+
+
+def _one_line(text: str) -> str:
+    """A header has no line breaks; a title may."""
+    return " ".join(text.split())
 
 
 def calendar(settings: Settings, meeting: Meeting, member: Member) -> icalendar.Calendar:
