@@ -161,8 +161,15 @@ def test_a_copy_carries_ones_own_and_the_shared_notes_as_annotations(web, paper_
     assert answer.headers["content-disposition"].startswith("attachment;")
     assert "T%E1%BB%9D%20tr%C3%ACnh%20-%20ghi%20ch%C3%BA.pdf" in answer.headers["content-disposition"]
     with pikepdf.open(io.BytesIO(answer.content)) as pdf:
-        found = {(str(one.Subtype), str(one.T).rsplit(maxsplit=1)[-1], str(one.get("/Contents", ""))) for one in pdf.pages[0].Annots}
-    assert found == {("/Ink", "M3", ""), ("/Highlight", "M3", ""), ("/Text", "M3", "Của tôi <script>"), ("/Text", "M4", "Chung")}
+        found = {
+            (str(one.Subtype), str(one.T).rsplit(maxsplit=1)[-1], str(one.get("/Contents", ""))) for one in pdf.pages[0].Annots
+        }
+    assert found == {
+        ("/Ink", "M3", ""),
+        ("/Highlight", "M3", ""),
+        ("/Text", "M3", "Của tôi <script>"),
+        ("/Text", "M4", "Chung"),
+    }
     original = web.call("m3", "GET", f"papers/{paper_id}/file").content
     assert answer.content.startswith(original)
 
