@@ -60,5 +60,5 @@ $(WEB)/node_modules/.stamp: $(WEB)/package-lock.json | .stamp-python
 
 meetings/static/index.html: $(WEB)/node_modules/.stamp $(WEB_SOURCES)
 	@echo "Building the web app"
-	@cd $(WEB) && $(CURDIR)/deploy/node npm run --silent build
+	@cd $(WEB) && $(CURDIR)/deploy/node npm run --silent build -- --logLevel warn
 	@touch $@

@@ -70,7 +70,8 @@ def run() -> None:
         )
         raise SystemExit(1)
     _need_free_ports(demo)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # end the services too when asked to end
+    for ending in (signal.SIGINT, signal.SIGTERM):  # whoever started us, and however: the services end with us
+        signal.signal(ending, signal.default_int_handler)
     children = _start(demo, state)
     try:
         _wait_until_ready(demo, children)

@@ -6,4 +6,6 @@ import { language } from './kit/words.svelte'
 
 language.recall()
 looks.recall()
+// A newer release has taken the files of this one from the server: begin again with the new.
+addEventListener('vite:preloadError', () => location.reload())
 mount(App, { target: document.getElementById('app')! })
