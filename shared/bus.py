@@ -6,8 +6,6 @@ from collections.abc import Callable
 from typing import Protocol
 
 import structlog
-import valkey
-import valkey.asyncio
 
 log = structlog.get_logger()
 CHANNEL = "dienhong:hints"
@@ -45,16 +43,21 @@ class ValkeyBus:
     """Reaches every process on the same Valkey; reconnects by itself."""
 
     def __init__(self, url: str) -> None:
+        import valkey  # only where a bus is configured
+
+        self._failure = valkey.ValkeyError
         self._url = url.replace("redis://", "valkey://", 1)
         self._client = valkey.Valkey.from_url(self._url, socket_timeout=1, socket_connect_timeout=1)
 
     def publish(self, topic: str) -> None:
         try:
             self._client.publish(CHANNEL, topic)
-        except valkey.ValkeyError as error:
+        except self._failure as error:
             log.warning("bus.publish-failed", error=type(error).__name__)
 
     async def listen(self, heard: Callable[[str], None]) -> None:
+        import valkey.asyncio
+
         while True:
             try:
                 async with valkey.asyncio.Valkey.from_url(self._url) as client, client.pubsub() as channel:
@@ -62,7 +65,7 @@ class ValkeyBus:
                     async for message in channel.listen():
                         if message["type"] == "message":
                             heard(message["data"].decode())
-            except (valkey.ValkeyError, OSError) as error:
+            except (self._failure, OSError) as error:
                 log.warning("bus.lost", error=type(error).__name__)
                 await asyncio.sleep(1)
 

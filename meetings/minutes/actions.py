@@ -6,13 +6,13 @@ short transaction of their own, which is refused when the minutes moved meanwhil
 
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
 
-from docs_store import signing, versions
+from docs_store import versions
 from docs_store.fields import Field, prepare
 from docs_store.models import Document
-from docs_store.signing import Stamp
 from docs_store.store import Store
 from docs_store.typeset import typeset
 from meetings.agenda import actions as agenda
@@ -35,6 +35,9 @@ from shared.audit import canonical
 from shared.db import Database
 from shared.problems import NotFound
 from shared.words import nfc, say
+
+if TYPE_CHECKING:
+    from docs_store.signing import Signed
 
 FRESH = timedelta(minutes=5)  # a signature asks for a sign-in this fresh
 TEMPLATE = Path(__file__).parent / "minutes.typ"
@@ -61,7 +64,7 @@ def close_meeting(tx: Session, now: datetime, seat: Seat) -> None:
 
 def save_texts(tx: Session, now: datetime, seat: Seat, revision: int, texts: dict[str, str]) -> None:
     """Store the secretary's words by section; refused when someone saved since `revision`."""
-    minutes = _find(tx, seat.meeting_id)
+    minutes = _find(tx, seat.meeting_id, lock=True)
     rules.need_stage(MinutesStage(minutes.stage), MinutesStage.DRAFT)
     if revision != minutes.revision:
         raise MinutesChanged(revision=minutes.revision)
@@ -86,7 +89,7 @@ def freeze(db: Database, store: Store, now: datetime, seat: Seat) -> None:
     master = prepare(_typeset(facts, texts, now, evidence_json), fields)
     blob = store.put(master)
     with db.write() as tx:
-        minutes = _find(tx, seat.meeting_id)
+        minutes = _find(tx, seat.meeting_id, lock=True)
         rules.need_stage(MinutesStage(minutes.stage), MinutesStage.DRAFT)
         if minutes.revision != revision:
             raise MinutesChanged(revision=minutes.revision)
@@ -110,7 +113,7 @@ def sign(db: Database, store: Store, settings: MeetingsSettings, now: datetime, 
     signed = _sign(settings, now, seat, role, pdf, member)
     blob = store.put(signed.data)
     with db.write() as tx:
-        minutes = _find(tx, seat.meeting_id)
+        minutes = _find(tx, seat.meeting_id, lock=True)
         if minutes.sha256 != before.sha256:
             raise MinutesChanged(revision=minutes.revision)
         document = tx.get_one(Document, minutes.document_id)
@@ -144,7 +147,7 @@ def sign(db: Database, store: Store, settings: MeetingsSettings, now: datetime, 
 
 def send_back(tx: Session, now: datetime, seat: Seat, reason: str) -> None:
     """The chair returns the minutes to the secretary; what was frozen and signed is kept as void."""
-    minutes = _find(tx, seat.meeting_id)
+    minutes = _find(tx, seat.meeting_id, lock=True)
     rules.need_stage(MinutesStage(minutes.stage), MinutesStage.FROZEN, MinutesStage.SIGNED_BY_SECRETARY)
     minutes.stage, minutes.revision, minutes.frozen_at = MinutesStage.DRAFT, minutes.revision + 1, None
     minutes.sha256 = minutes.document_id = None
@@ -155,7 +158,9 @@ def send_back(tx: Session, now: datetime, seat: Seat, reason: str) -> None:
     audit.record(tx, now, "minutes.returned", actor=seat.actor, object=seat.meeting_id, reason=nfc(reason))
 
 
-def _sign(settings: MeetingsSettings, now: datetime, seat: Seat, role: Signatory, pdf: bytes, member: Member) -> signing.Signed:
+def _sign(settings: MeetingsSettings, now: datetime, seat: Seat, role: Signatory, pdf: bytes, member: Member) -> "Signed":
+    from docs_store import signing  # pyHanko is half a second to load, and signs twice a meeting
+
     folder = Path(settings.signers_url)
     key, secret = folder / f"{seat.caller.username}.p12", folder / f"{seat.caller.username}.pass"
     if not settings.signers_url or not key.is_file() or not secret.is_file():
@@ -167,7 +172,7 @@ def _sign(settings: MeetingsSettings, now: datetime, seat: Seat, role: Signatory
             pdf,
             signer,
             field=role.value,
-            stamp=Stamp(name=member.full_name, role=words["stamp"], at=now),
+            stamp=signing.Stamp(name=member.full_name, role=words["stamp"], at=now),
             reason=words["reason"],
             now=now,
             trust_roots=roots,
@@ -196,7 +201,7 @@ def _typeset(facts: Facts, texts: dict[str, str], now: datetime, evidence_json: 
             for one in draft.sections(facts, texts)
         ],
     }
-    return typeset(TEMPLATE, data, now=now, attachments={EVIDENCE: evidence_json} if evidence_json else None)
+    return typeset(TEMPLATE, draft.printable(data), now=now, attachments={EVIDENCE: evidence_json} if evidence_json else None)
 
 
 def _need_no_open_poll(tx: Session, seat: Seat) -> None:
@@ -205,8 +210,9 @@ def _need_no_open_poll(tx: Session, seat: Seat) -> None:
         raise PollStillOpen(number=poll.number)
 
 
-def _find(tx: Session, meeting_id: str) -> Minutes:
-    minutes = tx.get(Minutes, meeting_id)
+def _find(tx: Session, meeting_id: str, *, lock: bool = False) -> Minutes:
+    """`lock` for who is about to change them, so that of two only the first finds them as it knew them."""
+    minutes = tx.get(Minutes, meeting_id, with_for_update=lock)
     if minutes is None:
         raise NotFound()
     return minutes

@@ -3,15 +3,17 @@
 import json
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from docs_store.validation import Validation, validate_untrusted
 from meetings.minutes.actions import EVIDENCE
 from meetings.minutes.draft import VIETNAM
 from meetings.minutes.recount import Recount, recount
 from shared.clock import now
 from shared.ids import fingerprint
 from shared.words import say
+
+if TYPE_CHECKING:
+    from docs_store.validation import Validation
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Report:
     """`ok` only if every signature holds, both who must have signed, and the votes add up."""
 
     lines: list[Line] = field(default_factory=list)
-    validation: Validation | None = None
+    validation: "Validation | None" = None
     counted: Recount = field(default_factory=Recount)
 
     @property
@@ -35,6 +37,8 @@ class Report:
 
 def report(pdf: bytes, roots: bytes, language: str) -> Report:
     """Every check in words, in the order in which a person would ask."""
+    from docs_store.validation import validate_untrusted  # loads pyHanko; see minutes/actions.py
+
     validation = validate_untrusted(pdf, [roots] if roots else [], now=now())
     found = Report(validation=validation)
 
@@ -69,7 +73,7 @@ def _tell_votes(found: Report, tell: Any) -> None:
         return
     try:
         found.counted = recount(json.loads(attached))
-    except ValueError:
+    except (ValueError, RecursionError):
         tell(False, "fault.evidence")
         return
     for code, facts in found.counted.faults:

@@ -4,8 +4,6 @@ from typing import Annotated, Literal, cast
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import Field
 
-from docs_store import annotations
-from docs_store.annotations import NoteMark
 from docs_store.routes import content_disposition
 from meetings.agenda.door import Delegated, Seat
 from meetings.bodies.models import Member
@@ -89,6 +87,8 @@ def my_notes(seat: Delegated, tx: Read, q: Annotated[str, Query(max_length=100)]
 @router.get("/papers/{paper_id}/copy")
 def annotated_copy(seat: Delegated, store: Shelf, tx: Read, now: Now, paper_id: str, version: int | None = None) -> Response:
     """A copy of the paper in which the caller's notes, and the shared ones, are PDF annotations (ISO 32000-2, 12.5)."""
+    from docs_store.annotations import NoteMark, annotate  # pypdf, which no other request needs
+
     paper, found = find_open(tx, now, seat, paper_id, version)
     marks = [
         NoteMark(
@@ -107,6 +107,6 @@ def annotated_copy(seat: Delegated, store: Shelf, tx: Read, now: Now, paper_id: 
         for note in notes_on(tx, paper.id, seat.member_id)
         if not note.deleted and note.version == found.number
     ]
-    copy = annotations.annotate(b"".join(store.read(found.sha256, 0, found.size)), marks)
+    copy = annotate(b"".join(store.read(found.sha256, 0, found.size)), marks)
     name = content_disposition("attachment", f"{paper.title} - ghi chú.pdf")
     return Response(copy, media_type="application/pdf", headers={"Content-Disposition": name})
