@@ -1,7 +1,9 @@
 """The minutes as sections of words, in form 1.9 of Decree 30/2020/NĐ-CP (biên bản), from the facts."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from meetings.bodies.models import Member
@@ -12,6 +14,10 @@ from shared.words import say
 VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
 LOCALES = ("meetings",)
 SECTIONS = ("opening", "attendance", "content", "voting", "closing")
+# What the minutes' font has: Latin, Greek, Cyrillic, Vietnamese, common punctuation, currencies, arrows.
+LETTERS = "\u00a0-\u0377\u0391-\u03a1\u03a3-\u052f\u1e00-\u1eff"
+SIGNS = "\u2010-\u2027\u2030-\u205e\u20a0-\u20be\u2100-\u214f\u2190-\u2195\u2212\u2264\u2265"
+UNPRINTABLE = re.compile(f"[^\t\r\n -~{LETTERS}{SIGNS}]")
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,15 @@ class Section:
     paragraphs: list[str]
     text: str
     votes: list[VoteTable] = field(default_factory=list)
+
+
+def printable(value: Any) -> Any:
+    """`value` with � in all its texts for each sign that the font lacks: with one of those there would be no page at all."""
+    if isinstance(value, str):
+        return UNPRINTABLE.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {name: printable(one) for name, one in value.items()}
+    return [printable(one) for one in value] if isinstance(value, list) else value
 
 
 def clock(at: datetime | None) -> str:
