@@ -24,13 +24,17 @@ def recount(evidence: Any) -> Recount:
     """Check the log's chain, and each poll's ballots, tally, rule, outcome and check code. Never raises."""
     found = Recount()
     try:
+        _canonical(evidence)  # of what has no such form nothing can be said
         if evidence["format"] != FORMAT:
             raise ValueError(evidence["format"])
         found.title = str(evidence["meeting"]["title"])
         _check_log(evidence["log"], found)
         for poll in evidence["polls"]:
             _check_poll(poll, evidence["log"], found)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        counted = sorted(event["body"]["poll"]["id"] for event in evidence["log"] if event["body"]["type"] == "poll.counted")
+        if counted != sorted(poll["id"] for poll in evidence["polls"]):
+            found.faults.append(("polls", {}))
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         found.faults.append(("unreadable", {"what": f"{type(error).__name__}: {error}"[:100]}))
     return found
 

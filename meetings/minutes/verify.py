@@ -84,7 +84,8 @@ def _tell_votes(found: Report, tell: Any) -> None:
         tally = poll["tally"]
         outcome = "carried" if poll["outcome"] == "carried" else "not-carried"
         facts = {name: poll[name] for name in ("number", "title", "needed", "electorate")}
-        tell(bool(poll["ok"]), f"poll.{outcome}", in_favour=tally["in_favour"], **facts)
+        if poll["ok"]:
+            tell(True, f"poll.{outcome}", in_favour=tally["in_favour"], **facts)
 
 
 def _who(language: str, signature_field: str) -> str:

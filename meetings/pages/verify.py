@@ -83,7 +83,7 @@ def _result(request: Request, found: Report, name: str, code: str) -> dict[str, 
             "number": one["number"],
             "title": one["title"],
             "sum_text": words(
-                "verify.sum." + one["outcome"],
+                f"verify.sum.{one['outcome']}",
                 needed=one["needed"],
                 electorate=one["electorate"],
                 in_favour=one["tally"]["in_favour"],
