@@ -1,5 +1,9 @@
-"""`dienhong demo`: make the sample province once, start everything, say where to look, run until Ctrl-C."""
+"""`dienhong demo`: make the sample province once, start everything, say where to look, run until Ctrl-C.
 
+The services are started before anything else is loaded here, so that they load at the same time.
+"""
+
+import http.client
 import json
 import os
 import secrets
@@ -8,19 +12,22 @@ import socket
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx2
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+if TYPE_CHECKING:
+    from rich.console import Console
 
-from shared.clock import now
-
-console = Console()
 READY_WITHIN = 60  # seconds
 SHOWN = ("secretary", "chair", "member", "teller", "administrator")
+
+
+@cache
+def _console() -> "Console":
+    from rich.console import Console
+
+    return Console()
 
 
 class Demo:
@@ -65,7 +72,7 @@ def run() -> None:
         _make(demo)
     state = demo.state()
     if state["ports"] != demo.ports:
-        console.print(
+        _console().print(
             f"[red]The demo in {demo.folder} was made for the ports {state['ports']}; remove the folder to make it anew."
         )
         raise SystemExit(1)
@@ -76,10 +83,10 @@ def run() -> None:
     try:
         _wait_until_ready(demo, children)
         _describe(demo, state)
-        console.print(f"[dim]Ready after {time.monotonic() - started:.1f} s. Ctrl-C ends it.")
+        _console().print(f"[dim]Ready after {time.monotonic() - started:.1f} s. Ctrl-C ends it.")
         _watch(demo, state, children)
     except KeyboardInterrupt:
-        console.print("\nEnding.")
+        _console().print("\nEnding.")
     finally:
         for child in children.values():
             child.send_signal(signal.SIGTERM)
@@ -94,7 +101,7 @@ def _need_free_ports(demo: Demo) -> None:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
-                console.print(f"[red]Port {port} is taken; end what uses it, or set {name.upper()}_PORT to another.")
+                _console().print(f"[red]Port {port} is taken; end what uses it, or set {name.upper()}_PORT to another.")
                 raise SystemExit(1) from None
 
 
@@ -102,9 +109,12 @@ def _make(demo: Demo) -> None:
     """All that is made once. It is whole when `ready.json` is there; what an interrupted run left is cleared away."""
     import shutil
 
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
     from deploy.demo import province, seed
     from deploy.demo.pki import open_pki
     from docs_store.store import derive_key, open_store
+    from shared.clock import now
     from shared.db import Database
     from shared.migrate import upgrade
 
@@ -112,7 +122,7 @@ def _make(demo: Demo) -> None:
     demo.folder.mkdir(parents=True, mode=0o700)
     kept = {"ports": demo.ports, "secrets": {name: secrets.token_urlsafe(48) for name in ("idp", "meetings")}}
     columns = (TextColumn("{task.description}", justify="left"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as progress:
+    with Progress(*columns, console=_console()) as progress:
         task = progress.add_task("Tables", total=22)
         databases = {name: Database(f"sqlite:///{demo.folder / name}.db") for name in ("idp", "meetings")}
 
@@ -160,20 +170,31 @@ def _wait_until_ready(demo: Demo, children: dict[str, subprocess.Popen[bytes]]) 
     while waiting and time.monotonic() < deadline:
         for name, path in list(waiting.items()):
             if children[name].poll() is not None:
-                console.print(f"[red]{name} did not start; see {demo.folder / name}.log (is port {demo.ports[name]} free?)")
+                _console().print(f"[red]{name} did not start; see {demo.folder / name}.log (is port {demo.ports[name]} free?)")
                 raise SystemExit(1)
-            try:
-                if httpx2.get(f"http://127.0.0.1:{demo.ports[name]}{path}", timeout=1).status_code == 200:
-                    del waiting[name]
-            except httpx2.HTTPError:
-                time.sleep(0.05)
+            if _answers(demo.ports[name], path):
+                del waiting[name]
+        time.sleep(0.05)
     if waiting:
-        console.print(f"[red]Not ready after {READY_WITHIN} s: {', '.join(waiting)}; see the logs in {demo.folder}")
+        _console().print(f"[red]Not ready after {READY_WITHIN} s: {', '.join(waiting)}; see the logs in {demo.folder}")
         raise SystemExit(1)
+
+
+def _answers(port: int, path: str) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
 
 
 def _describe(demo: Demo, state: dict[str, Any]) -> None:
     """Write `demo.json` for programs, and a table for people."""
+    from rich.table import Table
+
     told = {
         "issuer": demo.urls["idp"],
         "meetings": demo.urls["meetings"],
@@ -199,12 +220,12 @@ def _describe(demo: Demo, state: dict[str, Any]) -> None:
     for role in SHOWN:
         one = next(account for account in state["accounts"] if account["role"] == role)
         table.add_row(role, one["name"], one["username"], one["password"])
-    console.print(f"\n[bold]Họp không giấy[/]   {demo.urls['meetings']}")
-    console.print(f"[bold]Đăng nhập[/]        {demo.urls['idp']}")
-    console.print(f"[bold]Lịch công tác[/]    {demo.urls['calendar']}")
-    console.print(f"[bold]Màn hình lớn[/]     {demo.urls['meetings']}/wall/{state['meeting_id']}\n")
-    console.print(table)
-    console.print(f"\n[dim]All accounts: {file}")
+    _console().print(f"\n[bold]Họp không giấy[/]   {demo.urls['meetings']}")
+    _console().print(f"[bold]Đăng nhập[/]        {demo.urls['idp']}")
+    _console().print(f"[bold]Lịch công tác[/]    {demo.urls['calendar']}")
+    _console().print(f"[bold]Màn hình lớn[/]     {demo.urls['meetings']}/wall/{state['meeting_id']}\n")
+    _console().print(table)
+    _console().print(f"\n[dim]All accounts: {file}")
 
 
 def _watch(demo: Demo, state: dict[str, Any], children: dict[str, subprocess.Popen[bytes]]) -> None:
@@ -213,5 +234,5 @@ def _watch(demo: Demo, state: dict[str, Any], children: dict[str, subprocess.Pop
         time.sleep(0.5)
         for name, child in children.items():
             if child.poll() is not None:
-                console.print(f"[yellow]{name} ended with {child.returncode}; starting it again")
+                _console().print(f"[yellow]{name} ended with {child.returncode}; starting it again")
                 children[name] = _spawn(demo, state, name)
