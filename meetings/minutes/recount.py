@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 FORMAT = "dienhong-evidence-1"
+LOGGED = ("number", "title", "majority", "chair_breaks_tie", "needed", "tally", "outcome", "check_code")
 
 
 @dataclass
@@ -30,7 +31,7 @@ def recount(evidence: Any) -> Recount:
         found.title = str(evidence["meeting"]["title"])
         _check_log(evidence["log"], found)
         for poll in evidence["polls"]:
-            _check_poll(poll, evidence["log"], found)
+            _check_poll(poll, evidence["log"], set(evidence["members"]), found)
         counted = sorted(event["body"]["poll"]["id"] for event in evidence["log"] if event["body"]["type"] == "poll.counted")
         if counted != sorted(poll["id"] for poll in evidence["polls"]):
             found.faults.append(("polls", {}))
@@ -55,7 +56,7 @@ def _check_log(log: list[dict[str, Any]], found: Recount) -> None:
     found.events = len(log)
 
 
-def _check_poll(poll: dict[str, Any], log: list[dict[str, Any]], found: Recount) -> None:
+def _check_poll(poll: dict[str, Any], log: list[dict[str, Any]], members: set[str], found: Recount) -> None:
     electorate = set(poll["electorate"])
     last: dict[str, dict[str, Any]] = {}
     for ballot in poll["ballots"]:
@@ -74,7 +75,7 @@ def _check_poll(poll: dict[str, Any], log: list[dict[str, Any]], found: Recount)
         if event["body"]["type"] == "poll.counted" and event["body"]["poll"]["id"] == poll["id"]
     ]
     checks = {
-        "stranger": set(last) <= electorate,
+        "stranger": set(last) <= electorate <= members,
         "late": all(_within(ballot["cast_at"], poll) for ballot in poll["ballots"]),
         "turns": len({(one["member_id"], one["turn"]) for one in poll["ballots"]}) == len(poll["ballots"]),
         "tally": {**chosen, "not_voted": silent} == {name: told[name] for name in (*chosen, "not_voted")},
@@ -82,7 +83,7 @@ def _check_poll(poll: dict[str, Any], log: list[dict[str, Any]], found: Recount)
         "needed": least == poll["needed"],
         "outcome": _outcome(poll, chosen, last, least) == poll["outcome"],
         "check-code": f"{code[:4]}-{code[4:8]}".upper() == poll["check_code"],
-        "log": len(logged) == 1 and logged[0]["tally"] == told and logged[0]["outcome"] == poll["outcome"],
+        "log": len(logged) == 1 and all(logged[0][name] == poll[name] for name in LOGGED),
     }
     faults = [name for name, holds in checks.items() if not holds]
     found.faults += [(f"poll-{name}", {"number": poll["number"]}) for name in faults]
