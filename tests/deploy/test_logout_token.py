@@ -68,7 +68,6 @@ def test_either_person_or_session_is_enough(tokens, missing):
         {"exp": int((NOW - timedelta(minutes=2)).timestamp())},
         {"key": generate_key("ES256")},
     ],
-    ids=str,
 )
 def test_a_token_that_fails_in_one_thing_is_refused(tokens, changes):
     with pytest.raises(InvalidToken):
