@@ -66,6 +66,7 @@ class Database:
         )
         self._writer = sessionmaker(self.engine, expire_on_commit=False, info={"db": self, **info})
         self._turn = threading.Lock()
+        self.wake = threading.Event()  # set when a job was added through this object
         self._reading = self.engine.execution_options(**reading)
         self._reader = sessionmaker(self._reading, expire_on_commit=False)
 

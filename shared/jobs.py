@@ -21,7 +21,6 @@ LEASE = timedelta(minutes=5)
 MAX_TRIES = 12  # with doubling waits: about one day
 
 Handler = Callable[[Database, dict[str, Any]], None]
-_wake = threading.Event()
 
 
 class Job(Base):
@@ -43,7 +42,7 @@ def enqueue(tx: Session, kind: str, body: dict[str, Any], run_at: datetime, *, u
         return known
     job = Job(id=new_id(), kind=kind, body=body, run_at=run_at, unique_key=unique_key, tries=0)
     tx.add(job)
-    after_commit(tx, _wake.set)
+    after_commit(tx, tx.info["db"].wake.set)
     return job
 
 
@@ -90,14 +89,15 @@ class Worker:
 
     def stop(self) -> None:
         self._stop.set()
-        _wake.set()
+        self._db.wake.set()
         self._thread.join(timeout=10)
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            _wake.clear()
+            self._db.wake.clear()
             try:
                 run_due(self._db, self._handlers)
             except Exception:
                 log.warning("jobs.database-away", exc_info=True)
-            _wake.wait(self._poll)
+            if not self._stop.is_set():  # asked after `clear`, which may have erased the call to stop
+                self._db.wake.wait(self._poll)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from alembic import command, context
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, Table, text
 
 from shared.db import Base
 
@@ -37,15 +37,23 @@ def differences(engine: Engine, package: str) -> None:
         command.check(_config(package, connection))
 
 
-def run_env() -> None:
-    """The body of each package's `migrations/env.py`."""
+def run_env(*owners: str) -> None:
+    """The body of each package's `migrations/env.py`. `owners`: packages whose tables stand in this database, so that what
+    else happens to be imported is left out of a comparison."""
     config = context.config
+    own = {
+        mapper.local_table.name
+        for mapper in Base.registry.mappers
+        if mapper.class_.__module__.split(".")[0] in owners and isinstance(mapper.local_table, Table)
+    }
     context.configure(
         connection=config.attributes["connection"],
         target_metadata=Base.metadata,
         version_table=config.get_main_option("version_table"),
         render_as_batch=True,
         compare_type=False,
+        include_name=lambda name, kind, _parents: kind != "table" or name in own,
+        include_object=lambda _object, name, kind, _reflected, _other: kind != "table" or name in own,
         user_module_prefix="shared.db.",
     )
     with context.begin_transaction():

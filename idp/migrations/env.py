@@ -1,3 +1,3 @@
 from shared.migrate import run_env
 
-run_env()
+run_env("shared", "idp")

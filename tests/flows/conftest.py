@@ -29,11 +29,15 @@ ARGUMENTS = (
 )
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One demo serves all stories, so one worker runs them, in the order in which they stand."""
-    for item in items:
-        if "flows" in item.path.parts:
-            item.add_marker(pytest.mark.xdist_group("demo"))
+    places = [place for place, item in enumerate(items) if "flows" in item.path.parts]
+    for item in (items[place] for place in places):
+        item.add_marker(pytest.mark.xdist_group("demo"))
+    in_order = sorted((items[place] for place in places), key=lambda item: (item.path.name, item.location[1] or 0))
+    for place, item in zip(places, in_order, strict=True):
+        items[place] = item
 
 
 def free_ports(count: int) -> list[int]:

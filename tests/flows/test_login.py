@@ -31,6 +31,7 @@ def test_one_login_opens_the_portal_and_both_applications_and_one_logout_ends_al
     secretary.go("/")
     expect(page.get_by_text("Kỳ họp thứ 4").first).to_be_visible()
     page.goto(demo.facts["calendar"])
+    page.get_by_role("link", name="Đăng nhập").click()
     expect(page.get_by_text("hanhnth").first).to_be_visible()
     page.goto(demo.facts["issuer"])
     page.locator("#sign-out").click()
@@ -40,7 +41,7 @@ def test_one_login_opens_the_portal_and_both_applications_and_one_logout_ends_al
     for app in ("meetings-web", "calendar"):
         expect(page.locator(f"#signed-out-{app}")).to_be_visible()
     assert secretary.axe() == []
-    page.goto(demo.facts["calendar"])
+    page.goto(demo.facts["calendar"] + "/login")
     expect(page.locator("#username")).to_be_visible()
     secretary.go("/")
     expect(page.locator("#username")).to_be_visible()
