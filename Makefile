@@ -17,7 +17,8 @@ demo: .stamp-python meetings/static/index.html ## run the sample province (ports
 test: .stamp-python meetings/static/index.html ## run every test, on SQLite and PostgreSQL, and in Chromium
 	@$(PY) -m deploy.prepare_tests
 	cd $(WEB) && $(CURDIR)/deploy/node npm run --silent test
-	$(PY) -m pytest -n 2 --dist loadgroup $(PYTEST)
+	$(PY) -m pytest -n 2 --ignore tests/flows $(PYTEST)
+	$(PY) -m pytest -n 0 -p no:randomly tests/flows $(PYTEST)
 
 check: .stamp-python meetings/static/index.html ## format, lint, types, import contracts
 	.venv/bin/ruff format --check .

@@ -1,4 +1,7 @@
-"""The demo as its user has it: `dienhong demo` in a folder of its own, on ports of its own, all of it real."""
+"""The demo as its user has it: `dienhong demo` in a folder of its own, on ports of its own, all of it real.
+
+One demo serves all stories and a chapter rests on those before: they run in their order (`-n0 -p no:randomly`).
+"""
 
 import json
 import os
@@ -27,17 +30,6 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One demo serves all stories, so one worker runs them, in the order in which they stand."""
-    places = [place for place, item in enumerate(items) if "flows" in item.path.parts]
-    for item in (items[place] for place in places):
-        item.add_marker(pytest.mark.xdist_group("demo"))
-    in_order = sorted((items[place] for place in places), key=lambda item: (item.path.name, item.location[1] or 0))
-    for place, item in zip(places, in_order, strict=True):
-        items[place] = item
 
 
 def free_ports(count: int) -> list[int]:
