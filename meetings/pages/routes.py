@@ -29,8 +29,12 @@ def web_app() -> FileResponse:
 
 @router.get("/assets/{path:path}")
 def asset(path: str) -> FileResponse:
-    file = (STATIC / "assets" / path).resolve()
-    if not file.is_relative_to(STATIC / "assets") or not file.is_file():
+    try:
+        file = (STATIC / "assets" / path).resolve()
+        there = file.is_relative_to(STATIC / "assets") and file.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        there = False
+    if not there:
         raise NotFound()
     kept = "public, max-age=31536000, immutable" if HASHED.search(file.name) else "no-cache"
     return FileResponse(file, headers={"Cache-Control": kept})
