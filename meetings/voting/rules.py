@@ -1,7 +1,6 @@
 """Choices, tally and outcome. Integers only; every share is of all members of the body."""
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -98,13 +97,3 @@ def need_open(stage: PollStage, closes_at: datetime | None, now: datetime) -> No
 def need_closed(stage: PollStage) -> None:
     if stage is not PollStage.CLOSED:
         raise PollNotClosed(stage=stage.value)
-
-
-def poll_numbers(polls: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """(poll id, its item's number) in order of making, to "3.1", "3.2" within the item."""
-    seen: Counter[str] = Counter()
-    numbered = {}
-    for poll_id, item_number in polls:
-        seen[item_number] += 1
-        numbered[poll_id] = f"{item_number}.{seen[item_number]}"
-    return numbered
