@@ -40,7 +40,13 @@ def over(web):
     for verb in ("give", "end"):
         assert web.call("chair", "POST", f"speeches/{speech}/{verb}").status_code == 204
     poll = house.open_poll(title="Thông qua Nghị quyết về dự toán")
-    for name, choice in (("chair", "in_favour"), ("secretary", "in_favour"), ("m3", "in_favour"), ("m4", "in_favour"), ("m5", "against")):
+    for name, choice in (
+        ("chair", "in_favour"),
+        ("secretary", "in_favour"),
+        ("m3", "in_favour"),
+        ("m4", "in_favour"),
+        ("m5", "against"),
+    ):
         house.cast(name, poll, choice)
     house.close_poll(poll)
     assert web.call("chair", "POST", "close").status_code == 204
@@ -57,7 +63,12 @@ def save(web, revision: int, **texts: str) -> Any:
 
 def test_there_are_no_minutes_before_the_end(web):
     web.house.open()
-    for method, path in (("GET", "minutes"), ("GET", "minutes.pdf"), ("GET", "minutes/evidence.json"), ("POST", "minutes/freeze")):
+    for method, path in (
+        ("GET", "minutes"),
+        ("GET", "minutes.pdf"),
+        ("GET", "minutes/evidence.json"),
+        ("POST", "minutes/freeze"),
+    ):
         assert refused(web.call("secretary", method, path)) == (404, "not-found")
     assert refused(save(web, 1, content="a")) == (404, "not-found")
     assert refused(web.call("chair", "POST", "minutes/sign")) == (404, "not-found")
@@ -86,7 +97,9 @@ def test_the_secretarys_words_are_kept_by_revision(over):
     assert save(over, 1, content="  Đại biểu thảo luâ\u0323n ", closing="").status_code == 204
     draft = minutes(over)
     assert draft["revision"] == 2
-    assert {section["key"]: section["text"] for section in draft["sections"] if section["text"]} == {"content": "Đại biểu thảo luận"}
+    assert {section["key"]: section["text"] for section in draft["sections"] if section["text"]} == {
+        "content": "Đại biểu thảo luận"
+    }
     late = save(over, 1, content="Của người khác")
     assert refused(late) == (409, "minutes-changed")
     assert late.json()["facts"] == {"revision": 2}

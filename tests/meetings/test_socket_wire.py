@@ -1,0 +1,107 @@
+"""The socket over a real server: what happens before and below the application."""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import pytest
+import uvicorn
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.frames import Frame, Opcode
+from websockets.sync.client import ClientConnection, connect
+
+from meetings import app as meetings_app
+from tests.makers import House, make_house
+
+
+class Server:
+    """The application in a thread of its own, set up as `dienhong serve` does."""
+
+    def __init__(self, settings: Any, issuer: Any) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.url, self.issuer = f"http://127.0.0.1:{self.port}", issuer
+        self.app = meetings_app.build(settings.model_copy(update={"public_url": self.url, "audience": self.url}))
+        config = uvicorn.Config(self.app, port=self.port, log_config=None, access_log=False, ws_per_message_deflate=False)
+        self.server = uvicorn.Server(config)
+        self.thread = threading.Thread(target=self.server.run)
+        self.thread.start()
+        while not self.server.started:
+            time.sleep(0.01)
+        self.house: House = make_house(self.app.state.db)
+
+    def ticket(self, who: str) -> str:
+        headers = {"authorization": f"Bearer {self.issuer.token(who, audience=self.url)}"}
+        answer = httpx2.post(f"{self.url}/api/meetings/{self.house.meeting_id}/ticket", headers=headers)
+        return str(answer.json()["ticket"])
+
+    def open(self, who: str = "m3", **arguments: Any) -> ClientConnection:
+        address = f"ws://127.0.0.1:{self.port}/api/live?ticket={self.ticket(who)}"
+        return connect(address, **({"origin": self.url, "max_size": None} | arguments))
+
+
+@pytest.fixture
+def server(settings, issuer) -> Iterator[Server]:
+    server = Server(settings, issuer)
+    yield server
+    server.server.should_exit = True
+    server.thread.join(timeout=20)
+
+
+def end_of(line: ClientConnection) -> int:
+    try:
+        while True:
+            line.recv(timeout=10)
+    except ConnectionClosed as end:
+        return end.rcvd.code if end.rcvd else 1006
+
+
+def test_a_foreign_origin_is_403_before_the_handshake(server):
+    for origin in (None, "null", "https://evil.example", server.url + ".evil.example"):
+        with pytest.raises(InvalidStatus) as refused:
+            server.open(origin=origin)
+        assert refused.value.response.status_code == 403
+
+
+def test_a_socket_reads_the_meeting_aloud_and_ends_with_the_process(server):
+    with server.open() as line:
+        line.send('{"type": "hello"}')
+        while json.loads(line.recv(timeout=10))["type"] != "snapshot":
+            pass
+        server.house.check_in(["m4"])
+        while json.loads(line.recv(timeout=10))["type"] != "events":
+            pass
+        server.server.should_exit = True
+        assert end_of(line) == 1012
+
+
+@pytest.mark.parametrize(
+    ("frames", "code"),
+    [
+        ([Frame(Opcode.BINARY, b'{"type": "hello"}')], 4400),
+        ([Frame(Opcode.TEXT, b"\xff\xfe")], 1007),
+        ([Frame(Opcode.TEXT, b"x" * (17 << 20))], 1009),
+        ([Frame(Opcode.TEXT, b"x" * 1000, fin=False)] * 20 + [Frame(Opcode.CONT, b"")], 1002),
+        ([Frame(Opcode.CONT, b"x")], 1002),
+        ([Frame(Opcode.PING, b"x")] * 500 + [Frame(Opcode.TEXT, b"nonsense")], 4400),
+    ],
+    ids=["binary", "not-utf-8", "large", "begun-twice", "continued-from-nothing", "pings"],
+)
+def test_a_crooked_frame_ends_this_socket_and_no_other(server, frames, code):
+    with server.open("m4") as other, server.open() as line:
+        other.send('{"type": "hello"}')
+        for frame in frames:
+            masked = Frame(frame.opcode, frame.data, frame.fin)
+            try:
+                line.socket.sendall(masked.serialize(mask=True))
+            except OSError:  # the other side has had enough already
+                break
+        assert end_of(line) == code
+        while json.loads(other.recv(timeout=10))["type"] != "snapshot":
+            pass
+        other.send('{"type": "hello"}')
+        assert json.loads(other.recv(timeout=10))["type"]
