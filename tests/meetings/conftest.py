@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import text
 from starlette.testclient import TestClient
 
@@ -107,11 +108,18 @@ class Web:
         return self.client.request(method, url, headers=headers, **arguments)
 
 
+@pytest.fixture(scope="session")
+def application(issuer: Issuer, tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
+    """Its routes are made ready at their first calls, which takes long; so one serves all tests of a process."""
+    return meetings_app.build(make_settings("sqlite:///unused.db", tmp_path_factory.mktemp("application"), issuer))
+
+
 @pytest.fixture
-def web(settings: MeetingsSettings, issuer: Issuer) -> Iterator[Web]:
-    app = meetings_app.build(settings)
-    with TestClient(app, base_url=PUBLIC_URL) as client:
-        yield Web(client, issuer, make_house(app.state.db))
+def web(application: FastAPI, settings: MeetingsSettings, issuer: Issuer) -> Iterator[Web]:
+    """The application with a database, a store, keys and a hub of the test's own."""
+    application.state = meetings_app.build(settings).state
+    with TestClient(application, base_url=PUBLIC_URL) as client:
+        yield Web(client, issuer, make_house(application.state.db))
 
 
 @pytest.fixture(scope="session")

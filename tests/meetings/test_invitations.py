@@ -1,25 +1,31 @@
 """Notice of a meeting: a real letter with a calendar file, sent once, and the replies."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from functools import partial
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import icalendar
 import pytest
 import time_machine
+from starlette.testclient import TestClient
 
+from meetings import app as meetings_app
 from meetings.agenda.models import Meeting
 from meetings.bodies.models import Member
 from meetings.invitations import actions
 from meetings.invitations.models import Invitation
+from meetings.settings import MeetingsSettings
 from shared import clock, jobs
+from tests.makers import make_house
+from tests.meetings.conftest import PUBLIC_URL, Web
+from tests.meetings.issuer import Issuer
 from tests.meetings.scene import PLAN
-from tests.shared.receiver import receiving
+from tests.shared.receiver import Receiver, receiving
 
 
 def wait(condition: Callable[[], bool]) -> None:
@@ -52,25 +58,18 @@ def parts(letter: EmailMessage) -> tuple[str, icalendar.Component]:
     return letter.get_body(("plain",)).get_content(), event
 
 
-@pytest.fixture
-def receiver(settings):
-    with receiving() as (box, port):
-        yield box, port
-
-
-@pytest.fixture
-def mailing(settings, issuer, receiver):
-    """The application with a relay that takes letters."""
-    from starlette.testclient import TestClient
-
-    from meetings import app as meetings_app
-    from tests.makers import make_house
-    from tests.meetings.conftest import PUBLIC_URL, Web
-
-    box, port = receiver
-    app = meetings_app.build(settings.model_copy(update={"smtp_url": f"smtp://127.0.0.1:{port}"}))
+@contextmanager
+def posting(settings: MeetingsSettings, issuer: Issuer, smtp_url: str) -> Iterator[Web]:
+    """The application with a relay."""
+    app = meetings_app.build(settings.model_copy(update={"smtp_url": smtp_url}))
     with TestClient(app, base_url=PUBLIC_URL) as client:
-        yield Web(client, issuer, make_house(app.state.db)), box
+        yield Web(client, issuer, make_house(app.state.db))
+
+
+@pytest.fixture
+def mailing(settings, issuer) -> Iterator[tuple[Web, Receiver]]:
+    with receiving() as (box, port), posting(settings, issuer, f"smtp://127.0.0.1:{port}") as web:
+        yield web, box
 
 
 def test_each_member_with_an_address_gets_one_letter_with_a_calendar_file(mailing):
@@ -109,14 +108,15 @@ def test_no_title_breaks_the_letter_or_adds_to_it(mailing):
         assert "evil@example.com" in letter["Subject"]
 
 
-def test_letters_may_become_files_and_the_desk_sees_that_they_went_out(web):
-    folder = Path(web.client.app.state.settings.smtp_url.removeprefix("file://"))
-    meeting = convene(web)
+def test_letters_may_become_files_and_the_desk_sees_that_they_went_out(settings, issuer, tmp_path):
+    folder = tmp_path / "thư đi"
+    with posting(settings, issuer, f"file://{folder}") as web:
+        meeting = convene(web)
 
-    def sent() -> list[bool]:
-        return sorted(bool(one["sent_at"]) for one in web.call("secretary", "GET", f"{meeting}/invitations").json())
+        def sent() -> list[bool]:
+            return sorted(bool(one["sent_at"]) for one in web.call("secretary", "GET", f"{meeting}/invitations").json())
 
-    wait(lambda: sent() == [False, False, True, True, True, True, True, True])  # two have no address
+        wait(lambda: sent() == [False, False, True, True, True, True, True, True])  # two have no address
     letters = [message_from_bytes(file.read_bytes(), policy=policy.default) for file in folder.glob("*.eml")]
     assert len(letters) == 6
     assert all(parts(letter)[1]["summary"] == PLAN["title"] for letter in letters)

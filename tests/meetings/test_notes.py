@@ -100,8 +100,8 @@ def test_a_private_note_is_its_authors_alone(web, paper_id):
         assert listed(web, who, paper_id) == {}
         assert web.call(who, "GET", "notes").json() == []
         assert "riêng" not in web.call(who, "GET", "").text
-        assert b"/NM" not in web.call(who, "GET", f"papers/{paper_id}/copy").content
         assert refused(put(web, who, paper_id, NOTE | {"rev": 1}, note_id)) == (404, "not-found")
+    assert b"/NM" not in web.call("chair", "GET", f"papers/{paper_id}/copy").content
     assert refused(web.call("guest", "GET", f"papers/{paper_id}/notes")) == (403, "forbidden")
 
 
