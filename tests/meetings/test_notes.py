@@ -17,18 +17,24 @@ from meetings.notes.problems import NoteConflict
 from meetings.papers import actions as papers
 from shared import clock
 from shared.audit import AuditEvent
-from tests.meetings.scene import NOTE, upload
+from tests.meetings.scene import NOTE, PDF, upload
 
 INK = {"version": 1, "page": 0, "kind": "ink", "strokes": [[[100, 100, 50], [200, 150, 70]]]}
 HIGHLIGHT = {"version": 1, "page": 0, "kind": "highlight", "quads": [[0, 10, 90, 10, 0, 0, 90, 0]], "color": "#FFE066"}
 
 
+FOUND = Inspected(PDF, "0" * 64, 1, ((595.0, 842.0),), ("Du toan ngan sach",), (), signed=False)
+
+
 @pytest.fixture
 def paper_id(web) -> str:
-    """A published paper of one page."""
-    path = f"items/{web.house.item_id}/papers"
-    made = web.call("secretary", "POST", path, data={"audience": "all", "title": "Tờ trình"}, **upload()).json()["paper_id"]
-    assert web.call("secretary", "POST", "publish").status_code == 200
+    """A published paper of one page; how it is taken in is tested in test_papers.py."""
+    app, secretary = web.client.app, web.house.seats["secretary"]
+    blob = app.state.store.put(PDF)
+    plan = {"item_id": web.house.item_id, "name": "a.pdf", "title": "Tờ trình", "audience": "all"}
+    with app.state.db.write() as tx:
+        made = papers.add_paper(tx, clock.now(), secretary, **plan, blob=blob, found=FOUND)[0].id
+        papers.publish(tx, clock.now(), secretary)
     return made
 
 
@@ -184,11 +190,10 @@ def test_notes_stay_with_the_version_they_were_written_on(web, paper_id):
 
 
 def test_a_note_sent_by_two_devices_at_once_is_one_note(house):
-    found = Inspected(b"", "0" * 64, 1, ((595.0, 842.0),), ("",), (), signed=False)
     secretary, blob = house.seats["secretary"], Blob("0" * 64, 9)
     plan = {"item_id": house.item_id, "name": "a.pdf", "title": None, "audience": "all"}
     with house.db.write() as tx:
-        paper = papers.add_paper(tx, clock.now(), secretary, **plan, blob=blob, found=found)[0].id
+        paper = papers.add_paper(tx, clock.now(), secretary, **plan, blob=blob, found=FOUND)[0].id
         papers.publish(tx, clock.now(), secretary)
     usual = {"strokes": [], "quads": [], "color": "#1E4C9A", "width": 15, "shared": False, "deleted": False, "rev": 0}
 
