@@ -5,7 +5,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import JSON, select
+from sqlalchemy import JSON, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from shared.db import Base, lock
@@ -30,35 +30,32 @@ def canonical(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _chain(event: AuditEvent) -> str:
-    body = [event.seq, event.at.isoformat(), event.actor, event.act, event.object, event.facts]
-    return sha256(event.previous.encode() + canonical(body)).hexdigest()
+def _chain(event: dict[str, Any]) -> str:
+    body = [event["seq"], event["at"].isoformat(), event["actor"], event["act"], event["object"], event["facts"]]
+    return sha256(str(event["previous"]).encode() + canonical(body)).hexdigest()
+
+
+_HEAD = select(AuditEvent.seq, AuditEvent.hash).order_by(AuditEvent.seq.desc()).limit(1)
+_APPEND = insert(AuditEvent.__table__)
 
 
 def record(tx: Session, now: datetime, act: str, *, actor: str = "-", object: str = "-", **facts: Any) -> None:
     """Append one event in the caller's transaction. `facts` are plain JSON values and never secrets."""
-    lock(tx, "audit")
-    tx.flush()
-    head = tx.scalars(select(AuditEvent).order_by(AuditEvent.seq.desc()).limit(1)).first()
-    event = AuditEvent(
-        seq=head.seq + 1 if head else 1,
-        at=now,
-        actor=actor,
-        act=act,
-        object=object,
-        facts=facts,
-        previous=head.hash if head else "",
-    )
-    event.hash = _chain(event)
-    tx.add(event)
-    tx.flush()
+    if "audit_head" not in tx.info:  # held by the lock until the transaction ends
+        lock(tx, "audit")
+        tx.info["audit_head"] = tx.connection().execute(_HEAD).one_or_none() or (0, "")
+    seq, previous = tx.info["audit_head"]
+    event = {"seq": seq + 1, "at": now, "actor": actor, "act": act, "object": object, "facts": facts, "previous": previous}
+    event["hash"] = _chain(event)
+    tx.connection().execute(_APPEND, event)
+    tx.info["audit_head"] = (seq + 1, event["hash"])
 
 
 def broken_at(tx: Session) -> int | None:
     """The first `seq` at which the chain does not hold, or None."""
     expected, previous = 1, ""
     for event in tx.scalars(select(AuditEvent).order_by(AuditEvent.seq)):
-        if event.seq != expected or event.previous != previous or event.hash != _chain(event):
+        if event.seq != expected or event.previous != previous or event.hash != _chain(vars(event)):
             return expected
         expected, previous = expected + 1, event.hash
     return None

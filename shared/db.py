@@ -4,19 +4,23 @@ Nobody else commits, rolls back or makes sessions: a test in tests/house greps f
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
 from sqlalchemy import DateTime, Dialect, Engine, MetaData, create_engine, event, text
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
+from shared.group_commit import Group
 from shared.problems import Unavailable
 
+T = TypeVar("T")
 BUSY = 10  # seconds that a writer waits for its turn on SQLite
+MOST_KEPT = 10_000
 POOL = 40  # equals the thread pool that serves plain `def` routes
 
 
@@ -68,7 +72,10 @@ class Database:
         self._turn = threading.Lock()
         self.wake = threading.Event()  # set when a job was added through this object
         self._reading = self.engine.execution_options(**reading)
-        self._reader = sessionmaker(self._reading, expire_on_commit=False)
+        self._reader = sessionmaker(self._reading, expire_on_commit=False, info={"db": self})
+        self.writes = Group(self.write, "group-writes")  # for hot paths: one commit for many requests
+        self.reads = Group(self.read, "group-reads")
+        self.kept: dict[str, tuple[float, Any]] = {}  # see `kept`
 
     @contextmanager
     def write(self) -> Iterator[Session]:
@@ -124,6 +131,8 @@ class Database:
         return [f"{name}={value}" for name, value in self.durability().items() if value not in strong[name]]
 
     def close(self) -> None:
+        self.writes.close()
+        self.reads.close()
         self.engine.dispose()
 
 
@@ -148,6 +157,27 @@ def _engine(url: str) -> Engine:
 def after_commit(tx: Session, deed: Callable[[], None]) -> None:
     """Do something once this transaction is durable, and never if it fails. Must not raise."""
     tx.info.setdefault("after_commit", []).append(deed)
+
+
+def kept(tx: Session, name: str, load: Callable[[], T]) -> T:
+    """What `load` gives, asked for at most once a second in this process: for rows that every request needs and that
+    seldom change. A change elsewhere is seen within that second; one in this process at once, by `forget`."""
+    memory: dict[str, tuple[float, Any]] = tx.info["db"].kept
+    until, value = memory.get(name, (0.0, None))
+    if time.monotonic() >= until:
+        value = load()
+        if len(memory) > MOST_KEPT:
+            memory.clear()
+        memory[name] = (time.monotonic() + 1, value)
+    known: T = value
+    return known
+
+
+def forget(tx: Session, name: str) -> None:
+    """Ask for it anew, now and once more when this transaction is durable."""
+    memory: dict[str, tuple[float, Any]] = tx.info["db"].kept
+    memory.pop(name, None)
+    after_commit(tx, lambda: memory.pop(name, None) and None)
 
 
 def lock(tx: Session, name: str, *, shared: bool = False) -> None:
