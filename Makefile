@@ -4,6 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 UV := .tools/bin/uv
 PY := .venv/bin/python
+unexport PYTHONDONTWRITEBYTECODE # containers set it; each start would compile every package anew, for two seconds
 WEB := meetings/web
 WEB_SOURCES := $(shell find $(WEB)/src $(WEB)/public $(WEB)/scripts -type f 2>/dev/null) $(wildcard $(WEB)/*.json $(WEB)/*.ts $(WEB)/*.html)
 
