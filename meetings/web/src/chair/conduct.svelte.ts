@@ -1,5 +1,5 @@
 // The verbs of who conducts the meeting, one at a time; the last refusal in words.
-import { attempt } from '../kit/attempt.svelte'
+import { Doing } from '../kit/doing.svelte'
 import { speaker, waiting, type Poll } from '../meeting/read'
 import type { State } from '../meeting/apply'
 import type { MeetingStore } from '../meeting/state.svelte'
@@ -12,7 +12,7 @@ type OfSpeech = 'give' | 'pause' | 'resume' | 'end' | 'withdraw'
 type OfHouse = 'open' | 'adjourn' | 'close'
 
 export class Conduct {
-  readonly doing = attempt((deed: () => Promise<unknown>) => deed())
+  readonly doing = new Doing()
 
   constructor(readonly meeting: MeetingStore) {}
 

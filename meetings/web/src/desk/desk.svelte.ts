@@ -1,7 +1,7 @@
 // What the parts of the desk share: the meeting, its papers, what is on its way, and which item and paper are looked at.
 import { rows, type Item, type Place } from './tree'
 import { DeskPapers } from './papers.svelte'
-import { Doing } from './doing.svelte'
+import { Doing } from '../kit/doing.svelte'
 import { sendTo, Uploads } from './uploads.svelte'
 import type { State } from '../meeting/apply'
 import type { MeetingStore } from '../meeting/state.svelte'

@@ -1,12 +1,12 @@
 // One deed at a time, with what came of it: busy while it is under way, and the refusal until the next try.
-import { t } from '../kit/words.svelte'
 import { LineLost, Problem } from '../wire/http'
+import { t } from './words.svelte'
 
 export class Doing {
   busy = $state(false)
   refusal = $state.raw<{ code: string; title: string } | null>(null)
 
-  /** Whether it was done. */
+  /** Whether it was done; a second press while it is under way does nothing. */
   async run(deed: () => Promise<unknown>): Promise<boolean> {
     if (this.busy) return false
     this.busy = true
@@ -15,12 +15,16 @@ export class Doing {
       await deed()
       return true
     } catch (error) {
-      if (error instanceof Problem) this.refusal = { code: error.code, title: error.title }
-      else if (error instanceof LineLost) this.refusal = { code: 'line-lost', title: t('desk.line-lost') }
+      if (error instanceof Problem) this.refusal = { code: error.code, title: error.title || t('problem.unknown') }
+      else if (error instanceof LineLost) this.refusal = { code: 'line-lost', title: t('problem.line-lost') }
       else throw error
       return false
     } finally {
       this.busy = false
     }
+  }
+
+  forget(): void {
+    this.refusal = null
   }
 }

@@ -31,6 +31,8 @@ export { default as MessageCircleReply } from '@lucide/svelte/icons/message-circ
 export { default as MessageSquareText } from '@lucide/svelte/icons/message-square-text'
 export { default as Minus } from '@lucide/svelte/icons/minus'
 export { default as NotebookPen } from '@lucide/svelte/icons/notebook-pen'
+export { default as PanelLeft } from '@lucide/svelte/icons/panel-left'
+export { default as PanelRight } from '@lucide/svelte/icons/panel-right'
 export { default as Pause } from '@lucide/svelte/icons/pause'
 export { default as PenLine } from '@lucide/svelte/icons/pen-line'
 export { default as Play } from '@lucide/svelte/icons/play'

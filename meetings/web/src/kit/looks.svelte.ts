@@ -1,9 +1,11 @@
-// How this device shows things: theme and large type, kept on the device.
+// How this device shows things: theme, large type and the side of the pens, kept on the device.
 export type Theme = 'light' | 'dark' | 'system'
+export type Hand = 'left' | 'right'
 
 const system = matchMedia('(prefers-color-scheme: dark)')
 let theme = $state<Theme>('system')
 let large = $state(false)
+let hand = $state<Hand>('right')
 
 function show(): void {
   const dark = theme === 'dark' || (theme === 'system' && system.matches)
@@ -18,6 +20,10 @@ export const looks = {
   get large(): boolean {
     return large
   },
+  /** The hand that writes: the pens stand on its side. */
+  get hand(): Hand {
+    return hand
+  },
   chooseTheme(wanted: Theme): void {
     theme = wanted
     localStorage.setItem('theme', wanted)
@@ -28,10 +34,15 @@ export const looks = {
     localStorage.setItem('large', wanted ? '1' : '')
     show()
   },
+  chooseHand(wanted: Hand): void {
+    hand = wanted
+    localStorage.setItem('hand', wanted)
+  },
   recall(): void {
     const kept = localStorage.getItem('theme')
     theme = kept === 'light' || kept === 'dark' ? kept : 'system'
     large = localStorage.getItem('large') === '1'
+    hand = localStorage.getItem('hand') === 'left' ? 'left' : 'right'
     system.addEventListener('change', show)
     show()
   },

@@ -1,5 +1,5 @@
 // The minutes as this screen has them: the draft with what is being typed, the very bytes that are shown, and the act of signing.
-import { Doing } from '../desk/doing.svelte'
+import { Doing } from '../kit/doing.svelte'
 import { call, request, type Schemas } from '../wire/http'
 
 export type Draft = Schemas['MinutesDraft']
