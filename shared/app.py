@@ -1,10 +1,11 @@
 """create_app(): what every service of the house has, whatever it serves."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import anyio
 import structlog
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -39,6 +40,9 @@ AUDITED = (401, 403, 404, 409, 429)
 BY_STATUS: dict[int, type[Problem]] = {401: NotSignedIn, 403: Forbidden, 404: NotFound, 405: MethodNotAllowed, 413: TooLarge}
 
 
+Direct = Callable[[Request], Awaitable[Response]]
+
+
 @dataclass(frozen=True)
 class Service:
     """What tells one service from another."""
@@ -51,12 +55,12 @@ class Service:
     max_body: int = 1 << 20  # bytes; routes in `large_bodies` set their own bound
     large_bodies: Mapping[str, int] = field(default_factory=dict)  # pattern of the whole path -> bytes
     background: Sequence[Callable[[FastAPI], Any]] = ()  # coroutines that live as long as the app
+    direct: Mapping[str, Direct] = field(default_factory=dict)  # path -> endpoint that stands before FastAPI's routing
     problem_page: Callable[[Request, Problem], Response | None] | None = None  # an HTML answer instead of JSON
 
 
 def create_app(service: Service, settings: Settings) -> FastAPI:
     """The ASGI application; its parts stand in `app.state`: settings, db, bus, service."""
-    import anyio
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -84,11 +88,8 @@ def create_app(service: Service, settings: Settings) -> FastAPI:
     for router in (_health, *service.routers):
         app.include_router(router)
     app.add_middleware(Edge, service=service, settings=settings)
-    app.add_exception_handler(Problem, _on_problem)
-    app.add_exception_handler(RequestValidationError, _on_invalid_input)
-    app.add_exception_handler(HTTPException, _on_http_exception)
-    app.add_exception_handler(OperationalError, _on_database_away)
-    app.add_exception_handler(DataError, _on_unkept_text)
+    for kind, handler in HANDLERS.items():
+        app.add_exception_handler(kind, handler)
     app.add_exception_handler(Exception, _on_bug)
     return app
 
@@ -134,6 +135,14 @@ def _on_problem(request: Request, problem: Exception) -> Response:
     return answer_problem(request, problem)
 
 
+async def answer_error(request: Request, error: Exception) -> Response:
+    """The answer of a direct endpoint that failed, as one of FastAPI's would be answered."""
+    for kind, handler in HANDLERS.items():
+        if isinstance(error, kind):
+            return await anyio.to_thread.run_sync(handler, request, error)
+    raise error
+
+
 def _on_invalid_input(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
     errors = [
@@ -170,6 +179,15 @@ def _on_bug(request: Request, error: Exception) -> Response:
     service: Service = request.app.state.service
     add_headers(answer.headers, request.scope, service.csp, secure=request.app.state.settings.secure)
     return answer
+
+
+HANDLERS: dict[type[Exception], Callable[[Request, Exception], Response]] = {
+    Problem: _on_problem,
+    RequestValidationError: _on_invalid_input,
+    HTTPException: _on_http_exception,
+    OperationalError: _on_database_away,
+    DataError: _on_unkept_text,
+}
 
 
 _health = APIRouter(include_in_schema=False)

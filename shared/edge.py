@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
@@ -10,7 +11,7 @@ import structlog
 from prometheus_client import Histogram
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import cookie_parser
+from starlette.requests import Request, cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import ids, words
@@ -75,7 +76,12 @@ class Edge:
         try:
             if not declared.isdecimal() or int(declared) > bound:
                 raise BodyTooLarge(bound)
-            await self._app(scope, bounded_receive, finishing_send)
+            if direct := self._service.direct.get(scope["path"]):
+                request = Request(scope, bounded_receive)
+                answer = await direct(request)
+                await answer(scope, bounded_receive, finishing_send)
+            else:
+                await self._app(scope, bounded_receive, finishing_send)
         except BodyTooLarge as error:
             await _refuse_body(scope, finishing_send, error)
         finally:
@@ -83,8 +89,6 @@ class Edge:
 
 
 async def _refuse_body(scope: Scope, send: Send, error: BodyTooLarge) -> None:
-    from starlette.requests import Request
-
     from shared.app import answer_problem
     from shared.problems import TooLarge
 
@@ -95,15 +99,25 @@ async def _refuse_body(scope: Scope, send: Send, error: BodyTooLarge) -> None:
 
 def add_headers(headers: MutableHeaders, scope: Scope, csp: str, *, secure: bool) -> None:
     """What every answer has, also that of a bug."""
-    headers["X-Request-Id"] = scope["state"]["request_id"]
-    headers.setdefault("Content-Security-Policy", f"{csp}; frame-ancestors 'none'; base-uri 'none'")
-    headers.setdefault("X-Content-Type-Options", "nosniff")
-    headers.setdefault("Referrer-Policy", "same-origin")
-    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
-    headers.setdefault("Permissions-Policy", "camera=(self), microphone=(), geolocation=()")
-    headers.setdefault("Cache-Control", "no-store")
+    raw = headers.raw
+    present = {name for name, _ in raw}
+    raw.append((b"x-request-id", scope["state"]["request_id"].encode()))
+    raw.extend(one for one in _usual_headers(csp, secure) if one[0] not in present)
+
+
+@cache
+def _usual_headers(csp: str, secure: bool) -> tuple[tuple[bytes, bytes], ...]:
+    usual = {
+        "content-security-policy": f"{csp}; frame-ancestors 'none'; base-uri 'none'",
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "same-origin",
+        "cross-origin-opener-policy": "same-origin",
+        "permissions-policy": "camera=(self), microphone=(), geolocation=()",
+        "cache-control": "no-store",
+    }
     if secure:
-        headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+        usual["strict-transport-security"] = "max-age=31536000; includeSubDomains"
+    return tuple((name.encode(), value.encode()) for name, value in usual.items())
 
 
 async def _no_body() -> Message:
@@ -111,9 +125,12 @@ async def _no_body() -> Message:
 
 
 def _language(scope: Scope, headers: Headers) -> str:
-    query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
-    explicit = (query.get("lang") or query.get("ui_locales") or [""])[0].split(" ")[0]
-    cookie = cookie_parser(headers.get("cookie", "")).get(LANGUAGE_COOKIE, "")
+    explicit, query_string = "", scope.get("query_string", b"")
+    if b"lang=" in query_string or b"ui_locales=" in query_string:
+        query = parse_qs(query_string.decode("latin-1"))
+        explicit = (query.get("lang") or query.get("ui_locales") or [""])[0].split(" ")[0]
+    sent = headers.get("cookie", "")
+    cookie = cookie_parser(sent).get(LANGUAGE_COOKIE, "") if LANGUAGE_COOKIE in sent else ""
     return words.choose_language(headers.get("accept-language", ""), explicit or cookie)
 
 

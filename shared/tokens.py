@@ -13,7 +13,7 @@ from joserfc.jwk import ECKey, KeySet, KeySetSerialization, OKPKey, RSAKey
 
 from shared.problems import Problem, Unavailable
 
-ALGORITHMS = ("RS256", "ES256")
+ALGORITHMS = ("RS256", "ES256", "PS256")
 LEEWAY = timedelta(seconds=60)
 SigningKey = RSAKey | ECKey | OKPKey
 Keys = KeySet
