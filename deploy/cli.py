@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="One login for a province, and meetings without paper.")
-SERVICES = ("idp", "meetings", "calendar", "pki")
+SERVICES = ("idp", "meetings", "calendar")
 
 
 @app.command()
@@ -25,9 +25,6 @@ def serve(service: Annotated[str, typer.Argument(help=", ".join(SERVICES))], por
     if service not in SERVICES:
         typer.echo(f"unknown service {service!r}: one of {', '.join(SERVICES)}", err=True)
         raise typer.Exit(2)
-    if service == "pki":
-        _serve_pki(port)
-        return
     import uvicorn
 
     if service == "calendar":
@@ -91,16 +88,6 @@ def calendar() -> Any:
 
     read = os.environ
     return build(read["ISSUER"], "calendar", read["CALENDAR_CLIENT_SECRET"], read["PUBLIC_URL"])
-
-
-def _serve_pki(port: int) -> None:
-    import signal
-
-    from deploy.demo.pki_server import serve as serve_pki
-
-    server = serve_pki(Path(os.environ["PKI_FOLDER"]), port)
-    signal.sigwait({signal.SIGINT, signal.SIGTERM})
-    server.stop()
 
 
 @app.command()

@@ -16,6 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deploy.demo.pki import Pki, Server
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -38,6 +40,7 @@ class Demo:
         ports = {"idp": 8400, "meetings": 8500, "calendar": 8600, "pki": 8700}
         self.ports = {name: int(os.environ.get(f"{name.upper()}_PORT", port)) for name, port in ports.items()}
         self.urls = {name: f"http://localhost:{port}" for name, port in self.ports.items()}
+        self.pki = Pki(self.folder / "pki", self.ports["pki"])
         self.ready = self.folder / "ready.json"
 
     def state(self) -> dict[str, Any]:
@@ -57,9 +60,9 @@ class Demo:
             "ISSUER": self.urls["idp"],
             "CLIENT_ID": "meetings-web",
             "AUDIENCE": self.urls["meetings"],
-            "SIGNERS_URL": str(self.folder / "pki" / "signers"),
-            "TSA_URL": f"http://127.0.0.1:{self.ports['pki']}/tsa",
-            "TRUST_ROOTS": str(self.folder / "pki" / "root.pem"),
+            "SIGNERS_URL": str(self.pki.signers),
+            "TSA_URL": self.pki.tsa_url,
+            "TRUST_ROOTS": str(self.pki.root),
             "HELP_LINE": "0263 3888 154",
         }
         return {**os.environ, **own}
@@ -79,9 +82,11 @@ def run() -> None:
     _need_free_ports(demo)
     for ending in (signal.SIGINT, signal.SIGTERM):  # whoever started us, and however: the services end with us
         signal.signal(ending, signal.default_int_handler)
-    children = _start(demo, state)
+    children = {name: _spawn(demo, state, name) for name in ("idp", "meetings", "calendar")}
+    authority = Server(demo.pki)
     try:
         _wait_until_ready(demo, children)
+        authority.start()
         _describe(demo, state)
         _console().print(f"[dim]Ready after {time.monotonic() - started:.1f} s. Ctrl-C ends it.")
         _watch(demo, state, children)
@@ -112,7 +117,6 @@ def _make(demo: Demo) -> None:
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     from deploy.demo import province, seed
-    from deploy.demo.pki import open_pki
     from docs_store.store import derive_key, open_store
     from shared.clock import now
     from shared.db import Database
@@ -134,10 +138,8 @@ def _make(demo: Demo) -> None:
         step("Accounts and applications")
         kept |= seed.fill_idp(databases["idp"], now(), demo.urls)
         step("Certificate authority")
-        pki = open_pki(demo.folder / "pki", demo.ports["pki"], now())
-        for person, membership in province.members(province.COUNCIL):
-            if membership.role in ("chair", "secretary"):
-                pki.signer(person.username, person.name, person.post, person.email, now())
+        council = province.members(province.COUNCIL)
+        demo.pki.make([one for one, membership in council if membership.role in ("chair", "secretary")], now())
         step("Bodies, meeting, papers")
         store = open_store(str(demo.folder / "documents"), derive_key(kept["secrets"]["meetings"], "documents"))  # type: ignore[index]
         kept["meeting_id"] = seed.fill_meetings(databases["meetings"], store, now(), demo.folder / "papers", step)
@@ -148,18 +150,12 @@ def _make(demo: Demo) -> None:
     demo.ready.write_text(json.dumps(kept, ensure_ascii=False, indent=2))
 
 
-def _start(demo: Demo, state: dict[str, Any]) -> dict[str, subprocess.Popen[bytes]]:
-    return {name: _spawn(demo, state, name) for name in ("idp", "meetings", "calendar", "pki")}
-
-
 def _spawn(demo: Demo, state: dict[str, Any], name: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "deploy.cli", "serve", name, "--port", str(demo.ports[name])]
     environment = demo.environment(name, state) if name in ("idp", "meetings") else {**os.environ}
     if name == "calendar":
         own = {"ISSUER": demo.urls["idp"], "PUBLIC_URL": demo.urls[name], "CALENDAR_CLIENT_SECRET": state["calendar_secret"]}
         environment |= own
-    if name == "pki":
-        environment["PKI_FOLDER"] = str(demo.folder / "pki")
     with (demo.folder / f"{name}.log").open("ab") as log:
         return subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
 
@@ -202,7 +198,7 @@ def _describe(demo: Demo, state: dict[str, Any]) -> None:
         "accounts": state["accounts"],
         "meeting_id": state["meeting_id"],
         "initial_access_token": state["initial_access_token"],
-        "trust_roots": str(demo.folder / "pki" / "root.pem"),
+        "trust_roots": str(demo.pki.root),
         "mail": str(demo.folder / "mail"),
         "test_client": {
             "client_id": "test-client",

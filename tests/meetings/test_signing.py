@@ -6,15 +6,14 @@ import shutil
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pikepdf
 import pytest
 from starlette.testclient import TestClient
 
-from deploy.demo.pki import Pki, open_pki
-from deploy.demo.pki_server import serve
+from deploy.demo.pki import Pki, Server
+from deploy.demo.province import Person
 from docs_store.validation import validate
 from meetings import app as meetings_app
 from meetings.minutes.verify import Report, report
@@ -30,11 +29,10 @@ SIGNERS = {"secretary": "Nguyễn Văn Secretary", "chair": "Nguyễn Văn Chair
 @pytest.fixture(scope="module")
 def pki(tmp_path_factory) -> Iterator[Pki]:
     with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    pki = open_pki(tmp_path_factory.mktemp("pki") / "pki", port, clock.now())
-    for username, name in SIGNERS.items():
-        pki.signer(username, name, "Chức vụ", f"{username}@binhlam.example", clock.now())
-    server = serve(pki.folder, port)
+        pki = Pki(tmp_path_factory.mktemp("pki") / "pki", free.getsockname()[1])
+    pki.make([Person(username, "Ông", name, "", "", "Chức vụ") for username, name in SIGNERS.items()], clock.now())
+    server = Server(pki)
+    server.start()
     yield pki
     server.stop()
 
@@ -44,7 +42,7 @@ def signing(pki, issuer, sqlite_template, tmp_path_factory) -> Iterator[Web]:
     """The application with the authority's keys."""
     folder = tmp_path_factory.mktemp("signing")
     shutil.copy(sqlite_template, folder / "meetings.db")
-    keys = {"signers_url": str(pki.folder / "signers"), "tsa_url": pki.tsa_url, "trust_roots": str(pki.root)}
+    keys = {"signers_url": str(pki.signers), "tsa_url": pki.tsa_url, "trust_roots": str(pki.root)}
     settings = make_settings(f"sqlite:///{folder}/meetings.db", folder, issuer).model_copy(update=keys)
     app = meetings_app.build(settings)
     with TestClient(app, base_url=PUBLIC_URL) as client:
@@ -176,7 +174,8 @@ def test_the_report_names_what_does_not_hold(signed, pki):
 
 
 def test_signatures_of_an_authority_that_nobody_trusts_do_not_hold(signed, pki, tmp_path):
-    stranger = open_pki(tmp_path / "other", pki.port, clock.now())
+    stranger = Pki(tmp_path / "other", pki.port)
+    stranger.make([], clock.now())
     for roots in ([stranger.root.read_bytes()], []):
         found = validate(signed.pdf, roots, now=clock.now())
         assert not found.ok
@@ -238,7 +237,7 @@ def test_a_form_without_a_file_or_with_too_long_a_code_is_refused(signing, argum
 
 
 def test_a_key_that_does_not_open_signs_nothing_and_without_a_time_stamp_the_signature_says_so(signing, signed, pki):
-    state, before, secret = signing.client.app.state, signing.house, pki.folder / "signers" / "secretary.pass"
+    state, before, secret = signing.client.app.state, signing.house, pki.signers / "secretary.pass"
     kept, settings = secret.read_text(), state.settings
     try:
         hold(signing, make_house(state.db))
@@ -256,4 +255,4 @@ def test_a_key_that_does_not_open_signs_nothing_and_without_a_time_stamp_the_sig
 
 
 def test_a_signer_keeps_the_key_in_a_folder_of_the_operator_only(pki):
-    assert {path.stat().st_mode & 0o077 for path in Path(pki.folder / "signers").iterdir() if path.suffix != ".pem"} == {0}
+    assert {path.stat().st_mode & 0o077 for path in pki.signers.iterdir()} == {0}
