@@ -19,15 +19,12 @@ import pikepdf
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.diff_analysis import DiffResult
 from pyhanko.sign.validation import async_validate_pdf_signature, async_validate_pdf_timestamp
-from pyhanko.sign.validation.dss import DocumentSecurityStore
-from pyhanko.sign.validation.errors import NoDSSFoundError
 from pyhanko.sign.validation.generic_cms import extract_tst_data_iter
 from pyhanko.sign.validation.settings import KeyUsageConstraints
 from pyhanko.sign.validation.status import SignatureCoverageLevel
-from pyhanko_certvalidator import ValidationContext
 
 from docs_store import sandbox
-from docs_store.signing import certificates
+from docs_store.proofs import Proofs
 from docs_store.wholeness import hole_is_whole
 
 MAX_ATTACHED = 32 << 20
@@ -49,6 +46,7 @@ class Fault:
 class Signature:
     """`stamped_at` is the timestamp authority's word on the time, `claimed_at` the signer's. `covers`: file or revision.
 
+    A signature without a timestamp of its own has that of the next document timestamp (ETSI EN 319 142-1, 6.3).
     `modification`: what came after, of none, lta_updates, form_filling, annotations, other. `level`: B-B, B-T, B-LT.
     """
 
@@ -119,12 +117,20 @@ def validate_file(source: Path, output: Path, *, trust_roots: list[str], now: st
     return asdict(replace(verdict, attachments={})) | {"attachments": attached}
 
 
+@dataclass(frozen=True)
+class _Moment:
+    """By `at` a signature surely was there: the time of the next document timestamp, `stamped`, or now."""
+
+    at: datetime
+    stamped: datetime | None
+
+
 async def _validate(pdf: bytes, trust_roots: Sequence[bytes], now: datetime) -> Validation:
     reader = PdfFileReader(io.BytesIO(pdf), strict=True)
     embedded = list(reader.embedded_signatures)
     if not embedded:
         return Validation(False, "", faults=(Fault("unsigned"),))
-    proofs = _Proofs(reader, trust_roots)
+    proofs = Proofs(reader, trust_roots)
     faults: list[Fault] = []
     found: list[Signature] = []
     stamps: list[Timestamp] = []
@@ -148,31 +154,13 @@ async def _validate(pdf: bytes, trust_roots: Sequence[bytes], now: datetime) -> 
     return Validation(not faults, "", tuple(found), tuple(stamps), tuple(faults))
 
 
-class _Proofs:
-    """Certificates, OCSP answers and revocation lists that the document carries, and the roots that are believed."""
-
-    def __init__(self, reader: PdfFileReader, trust_roots: Sequence[bytes]) -> None:
-        self._roots = certificates(trust_roots)
-        try:
-            self._store: Any = DocumentSecurityStore.read_dss(reader)
-        except NoDSSFoundError:
-            self._store = None
-        held = list(self._store.load_certs()) if self._store else []
-        self.issuers = [one.dump() for one in (*self._roots, *held)]
-        self.revocation = bool(self._store and (self._store.ocsps or self._store.crls))
-
-    def at(self, moment: datetime) -> ValidationContext:
-        settings: dict[str, Any] = {"trust_roots": self._roots, "moment": moment, "retroactive_revinfo": True}
-        return self._store.as_validation_context(settings) if self._store else ValidationContext(**settings)
-
-
-def _moments(embedded: Sequence[Any], now: datetime) -> list[datetime]:
-    """For each signature, the instant by which it surely was there: that of the next document timestamp, or now."""
-    moments, moment = [], now
+def _moments(embedded: Sequence[Any], now: datetime) -> list[_Moment]:
+    moments, moment = [], _Moment(now, None)
     for signature in reversed(embedded):
         moments.append(moment)
         if signature.sig_object_type == "/DocTimeStamp":
-            moment = _time_of(signature.signed_data)
+            at = _time_of(signature.signed_data)
+            moment = _Moment(at, at)
     return moments[::-1]
 
 
@@ -181,21 +169,22 @@ def _time_of(token: Any) -> datetime:
     return at
 
 
-async def _signature(signature: Any, proofs: _Proofs, moment: datetime) -> tuple[Signature, list[str]]:
+async def _signature(signature: Any, proofs: Proofs, moment: _Moment) -> tuple[Signature, list[str]]:
     token = next(extract_tst_data_iter(signature.signer_info, signed=False), None)
-    at = _time_of(token) if token else None
+    stamped = _time_of(token) if token else moment.stamped
+    at = min(stamped or moment.at, moment.at)
+    others = signature.other_embedded_certs
     status = await async_validate_pdf_signature(
         signature,
-        proofs.at(min(at, moment) if at else moment),
-        ts_validation_context=proofs.at(moment),
+        proofs.at(at),
+        ts_validation_context=proofs.at(at, others),  # its own time: what is known of a later day is not in the file
         key_usage_settings=USAGE,
     )
     sound = status.intact and status.valid
-    stamped = status.timestamp_validity
     wrong = [] if sound else ["altered"]
     if not status.trusted:
         wrong.append("revoked" if status.revoked else "untrusted")
-    if stamped and not (stamped.valid and stamped.intact and stamped.trusted):
+    if status.timestamp_validity and not _is_good(status.timestamp_validity, moment.at):
         wrong.append("timestamp")
     if sound and not (status.docmdp_ok and isinstance(status.diff_result, DiffResult | None)):
         wrong.append("changed-after")
@@ -206,25 +195,38 @@ async def _signature(signature: Any, proofs: _Proofs, moment: datetime) -> tuple
         signer=_common_name(signature),
         reason=str(signature.sig_object.get("/Reason", "")),
         claimed_at=status.signer_reported_dt.isoformat() if status.signer_reported_dt else None,
-        stamped_at=at.isoformat() if at else None,
+        stamped_at=stamped.isoformat() if stamped else None,
         intact=sound,
         trusted=status.trusted,
         covers="file" if status.coverage == SignatureCoverageLevel.ENTIRE_FILE else "revision",
         modification=status.modification_level.name.lower() if status.modification_level else "none",
-        level="B-B" if at is None else "B-LT" if proofs.revocation else "B-T",
+        level="B-B" if stamped is None else "B-LT" if await proofs.cover(signature, at) else "B-T",
     ), wrong
 
 
-async def _document_timestamp(signature: Any, proofs: _Proofs, moment: datetime) -> tuple[Timestamp, list[str]]:
-    status = await async_validate_pdf_timestamp(signature, proofs.at(moment))
+def _is_good(stamp: Any, until: datetime) -> bool:
+    """Whether a timestamp is sound and its authority was good when it was made, and no certificate of it ended before `until`.
+
+    Whether one was revoked since cannot be asked without a network; a later document timestamp would settle it.
+    """
+    return bool(
+        stamp.valid
+        and stamp.intact
+        and stamp.trusted
+        and all(one.not_valid_before <= until <= one.not_valid_after for one in stamp.validation_path)
+    )
+
+
+async def _document_timestamp(signature: Any, proofs: Proofs, moment: _Moment) -> tuple[Timestamp, list[str]]:
+    at = _time_of(signature.signed_data)
+    status = await async_validate_pdf_timestamp(signature, proofs.at(at))
     sound = status.intact and status.valid
     wrong = [] if sound else ["altered"]
-    if not status.trusted:
+    if sound and not _is_good(status, moment.at):
         wrong.append("untrusted")
     if sound and not isinstance(status.diff_result, DiffResult | None):
         wrong.append("changed-after")
-    at = _time_of(signature.signed_data).isoformat()
-    return Timestamp(signature.field_name, _common_name(signature), at, sound, status.trusted), wrong
+    return Timestamp(signature.field_name, _common_name(signature), at.isoformat(), sound, status.trusted), wrong
 
 
 def _common_name(signature: Any) -> str:

@@ -46,7 +46,7 @@ def _is_sound(content: Any, issuers: list[x509.Certificate]) -> bool:
         and signers[0]["version"].native == "v1"
         and [one.dump() for one in signed["digest_algorithms"]] == [signers[0]["digest_algorithm"].dump()]
         and all(_is_issued(certificate, [*inner, *issuers]) for certificate in inner)
-        and all(_is_sound(token, issuers) if token else False for token in _unsigned(signers[0]))
+        and all(_is_sound(token, [*inner, *issuers]) if token else False for token in _unsigned(signers[0]))
     )
 
 

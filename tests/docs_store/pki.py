@@ -1,9 +1,10 @@
 """A certificate authority, OCSP responder and timestamp authority on loopback: certomancer, with true keys and X.509."""
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
@@ -41,15 +42,17 @@ def _service(issuer: str, purpose: str, *more: dict[str, Any]) -> dict[str, Any]
     return {"issuer": issuer, "validity": VALID, "extensions": [_usage("digital_signature"), extended, *more]}
 
 
+OCSP = {
+    "id": "authority_information_access",
+    "smart-value": {"schema": "aia-urls", "params": {"ocsp-responder-names": ["interm"]}},
+}
+
+
 def _person(**more: Any) -> dict[str, Any]:
-    ocsp = {
-        "id": "authority_information_access",
-        "smart-value": {"schema": "aia-urls", "params": {"ocsp-responder-names": ["interm"]}},
-    }
     return {
         "issuer": "interm",
         "validity": VALID,
-        "extensions": [_usage("digital_signature", "non_repudiation"), ocsp],
+        "extensions": [_usage("digital_signature", "non_repudiation"), OCSP],
         **more,
     }
 
@@ -78,7 +81,7 @@ ARCHITECTURE = {
         "root": {"subject": "root", **_authority("root")},
         "interm": _authority("root", **{"path-len-constraint": 0}) | {},
         "ocsp": _service("interm", "ocsp_signing", {"id": "ocsp_no_check"}),
-        "tsa": _service("root", "time_stamping", _crl("root")),
+        "tsa": _service("interm", "time_stamping", OCSP),
         "secretary": _person(),
         "chair": _person(),
         "revoked": _person(revocation={"revoked-since": "2024-01-01T00:00:00+0000", "reason": "key_compromise"}),
@@ -99,6 +102,8 @@ class Pki:
     url: str
     root: bytes  # DER
     issuing: bytes
+    away: set[str] = field(default_factory=set)  # of tsa, ocsp, crls: those that answer 503
+    slow: dict[str, float] = field(default_factory=dict)  # seconds until they answer
 
     @property
     def tsa(self) -> str:
@@ -106,6 +111,17 @@ class Pki:
 
     def p12(self, name: str) -> str:
         return str(self.folder / f"{name}.p12")
+
+    def gate(self, services: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
+        def answer(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+            name = environ["PATH_INFO"].split("/")[2]
+            time.sleep(self.slow.get(name, 0))
+            if name in self.away:
+                start("503 Service Unavailable", [])
+                return []
+            return services(environ, start)
+
+        return answer
 
 
 class _Quiet(WSGIRequestHandler):
@@ -128,10 +144,10 @@ def running(folder: Path) -> Iterator[Pki]:
             "pki-architectures": {"thu": ARCHITECTURE},
         }
         authority = CertomancerConfig.from_yaml(yaml.safe_dump(config), key_search_dir=str(folder))
-        server.set_app(Animator(AnimatorArchStore(authority.pki_archs), with_web_ui=False))
         arch = authority.get_pki_arch(ArchLabel("thu"))
         certificates = {name: arch.get_cert(CertLabel(name)).dump() for name in KEYS}
         pki = Pki(folder, url, certificates["root"], certificates["interm"])
+        server.set_app(pki.gate(Animator(AnimatorArchStore(authority.pki_archs), with_web_ui=False)))
         for name in ("secretary", "chair", "revoked", "expired"):
             _write_p12(pki, name, certificates)
         thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
