@@ -27,6 +27,11 @@ def web_app() -> FileResponse:
     return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
 
 
+@router.get("/sw.js")
+def service_worker() -> FileResponse:
+    return FileResponse(STATIC / "sw.js", headers={"Cache-Control": "no-cache"})
+
+
 @router.get("/assets/{path:path}")
 def asset(path: str) -> FileResponse:
     try:

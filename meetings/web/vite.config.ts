@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { cpSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { svelte } from '@sveltejs/vite-plugin-svelte'
@@ -36,15 +37,35 @@ function pageFonts(): Plugin {
   }
 }
 
+/** Tells the service worker which files make up this release. */
+function shell(): Plugin {
+  return {
+    name: 'shell',
+    apply: 'build',
+    enforce: 'post',
+    generateBundle(_, bundle) {
+      const files = Object.keys(bundle).filter((name) => name.startsWith('assets/')).map((name) => `/${name}`).sort()
+      const worker = bundle['sw.js']
+      if (worker?.type !== 'chunk' || worker.imports.length) this.error('the service worker has to be one file')
+      const release = createHash('sha256').update(files.join()).digest('hex').slice(0, 12)
+      worker.code = `const SHELL=${JSON.stringify(files)},RELEASE=${JSON.stringify(release)};\n${worker.code}`
+    },
+  }
+}
+
 export default defineConfig({
   base: '/',
-  plugins: [svelte(), pdfjsFiles(), pageFonts()],
+  plugins: [svelte(), pdfjsFiles(), pageFonts(), shell()],
   build: {
     outDir: out,
     emptyOutDir: true,
     target: ['es2022', 'chrome100', 'safari16'],
     assetsInlineLimit: 0, // the content security policy lets fonts and pictures come from files only
     chunkSizeWarningLimit: 700,
+    rolldownOptions: {
+      input: { index: join(import.meta.dirname, 'index.html'), sw: join(import.meta.dirname, 'src/offline/worker.ts') },
+      output: { entryFileNames: ({ name }) => (name === 'sw' ? 'sw.js' : 'assets/[name]-[hash].js') },
+    },
   },
   resolve: { conditions: ['browser'] },
   test: { include: ['src/**/*.test.ts', 'tests/**/*.test.ts'], environment: 'node' },

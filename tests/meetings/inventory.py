@@ -158,6 +158,7 @@ PUBLIC: dict[tuple[str, str], int | None] = {
             ("GET", path)
             for path in (
                 "/",
+                "/sw.js",
                 "/m/{path:path}",
                 "/wall",
                 "/wall/{meeting_id}",

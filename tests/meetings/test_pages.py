@@ -10,6 +10,7 @@ def built(tmp_path, monkeypatch):
     """A build of the web app, in a folder of its own."""
     (tmp_path / "static" / "assets").mkdir(parents=True)
     (tmp_path / "static" / "index.html").write_text("<!doctype html><title>Diên Hồng</title>")
+    (tmp_path / "static" / "sw.js").write_text("1")
     (tmp_path / "static" / "assets" / "index-Ab12_-9Z.js").write_text("1")
     (tmp_path / "static" / "assets" / "icon.svg").write_text("<svg/>")
     (tmp_path / "secret.txt").write_text("secret")
@@ -32,6 +33,13 @@ def test_what_has_its_hash_in_its_name_is_kept_for_good(web, built):
     hashed, plain = (web.client.get(f"/assets/{name}") for name in ("index-Ab12_-9Z.js", "icon.svg"))
     assert hashed.headers["cache-control"] == "public, max-age=31536000, immutable"
     assert plain.headers["cache-control"] == "no-cache"
+
+
+def test_the_service_worker_is_asked_for_anew_at_every_start(web, built):
+    answer = web.client.get("/sw.js")
+    assert answer.headers["cache-control"] == "no-cache"
+    assert answer.headers["content-type"].startswith("text/javascript")
+    assert "default-src 'self'" in answer.headers["content-security-policy"]
 
 
 OUTSIDE = ["nothing.js", "../index.html", "../../secret.txt", "..%2f..%2fsecret.txt", "%2e%2e/%2e%2e/secret.txt", "/etc/passwd"]

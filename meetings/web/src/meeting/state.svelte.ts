@@ -2,6 +2,7 @@
 import { call, type Problem, type Schemas } from '../wire/http'
 import { LiveSocket, type Frame } from '../wire/socket'
 import { apply, type AnyEvent, type State } from './apply'
+import { forgetMeeting, keepMeeting, recallMeeting } from './kept'
 
 export type Line = 'starting' | 'up' | 'returning' | 'lost'
 const CALM = 5000 // ms of silence before a broken line is told
@@ -24,18 +25,42 @@ export class MeetingStore {
   #ears = new Set<(event: AnyEvent) => void>()
 
   constructor(readonly id: string) {
+    const kept = recallMeeting(id)
+    if (kept) {
+      this.state = kept.state
+      this.seat = kept.seat
+      this.#epoch = kept.epoch
+      this.#seq = kept.seq
+    }
+    document.addEventListener('visibilitychange', this.#keep)
+    addEventListener('pagehide', this.#keep)
     this.#socket = new LiveSocket(id, {
       position: () => ({ epoch: this.#epoch, seq: this.#seq }),
       frame: (frame) => this.hear(frame),
       line: (up) => this.#onLine(up),
-      refused: (problem) => (this.refusal = problem),
+      refused: (problem) => this.#refuse(problem),
     })
     void this.#takeSeat()
   }
 
   end(): void {
     clearTimeout(this.#calm)
+    document.removeEventListener('visibilitychange', this.#keep)
+    removeEventListener('pagehide', this.#keep)
     this.#socket.end()
+  }
+
+  /** Before the page goes, or may go: so that it starts again without a line, where it was. */
+  #keep = (): void => {
+    const { state, seat } = this
+    if (state && seat) keepMeeting(this.id, { epoch: this.#epoch, seq: this.#seq, state, seat })
+  }
+
+  /** Who may not see the meeting any more sees nothing of it that was kept. */
+  #refuse(problem: Problem): void {
+    forgetMeeting(this.id)
+    this.state = null
+    this.refusal = problem
   }
 
   /** Tells each event as it comes, until the returned function is called: for what does not show in the state. */

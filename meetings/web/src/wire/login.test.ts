@@ -48,7 +48,7 @@ test('signing in asks for a code with a challenge, a state and a nonce, and come
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(verifier)))
   expect(base64url(digest)).toBe(asked.get('code_challenge'))
   expect(await login.accessToken()).toBe('access')
-  expect(login.whoIsSignedIn()).toBe('Phạm Thị Ngọc Ánh')
+  expect(login.whoIsSignedIn()?.name).toBe('Phạm Thị Ngọc Ánh')
 })
 
 test('a fresh proof of identity is asked for by its age', async () => {

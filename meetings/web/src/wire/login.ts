@@ -27,6 +27,7 @@ interface IdClaims {
   aud: string | string[]
   exp: number
   nonce?: string
+  sub: string
   name?: string
 }
 
@@ -190,10 +191,10 @@ async function tradeRefreshToken(): Promise<boolean> {
   }
 }
 
-/** The name in the ID token of who is signed in, for greeting only. */
-export function whoIsSignedIn(): string {
+/** The ID token's claims about who is signed in: for greeting, and to tell one person's things on the device from another's. */
+export function whoIsSignedIn(): { sub: string; name?: string } | null {
   const kept = sessionStorage.getItem('id')
-  return kept ? (claimsOf(kept).name ?? '') : ''
+  return kept ? claimsOf(kept) : null
 }
 
 /** Ends the sign-in here and at the issuer (OpenID Connect RP-Initiated Logout 1.0), and wipes what the device kept. */
