@@ -12,7 +12,7 @@ PAGE_BREAK = "\f"
 
 
 class Document(Base):
-    """One thing with versions; an immutable one takes no further version."""
+    """One thing with versions; an immutable one takes no other version than itself with proofs added behind it."""
 
     __tablename__ = "document"
 

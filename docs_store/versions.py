@@ -35,11 +35,15 @@ def append(
     pages: int = 0,
     text: Sequence[str] = (),
     warnings: Iterable[dict[str, Any]] = (),
+    grown: bool = False,
 ) -> DocumentVersion:
-    """Add the next version (1, 2, ...) and make it current; `text` is one string a page."""
+    """Add the next version (1, 2, ...) and make it current; `text` is one string a page.
+
+    `grown`: it is the current one with more proofs behind it, which an archived document takes too.
+    """
     lock(tx, f"document:{document.id}")
     tx.refresh(document)
-    if document.immutable:
+    if document.immutable and not grown:
         raise ArchivedDocument(document=document.id)
     last = tx.scalar(select(func.max(DocumentVersion.number)).where(DocumentVersion.document_id == document.id))
     joined = PAGE_BREAK.join(nfc(page).replace(PAGE_BREAK, " ") for page in text)
@@ -87,7 +91,7 @@ def withdraw(tx: Session, version: DocumentVersion) -> None:
 
 
 def archive(document: Document) -> None:
-    """From now on no version is added or withdrawn."""
+    """From now on no version is withdrawn, and none added but a grown one."""
     document.immutable = True
 
 

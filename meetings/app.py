@@ -16,6 +16,7 @@ from meetings.bodies import routes as bodies
 from meetings.invitations import actions as invitation_actions
 from meetings.invitations import routes as invitations
 from meetings.live import frames, hub, snapshot, socket
+from meetings.minutes import actions as minutes_actions
 from meetings.minutes import models as minutes_models
 from meetings.minutes import routes as minutes
 from meetings.notes import routes as notes
@@ -66,6 +67,7 @@ LOCALES = ("shared", "docs_store", "meetings")
 
 def build(settings: MeetingsSettings) -> FastAPI:
     """The ASGI application of the meetings service."""
+    store = open_store(settings.storage_url, derive_key(settings.secret.get_secret_value(), "documents"))
     service = Service(
         name="meetings",
         routers=ROUTERS,
@@ -73,6 +75,7 @@ def build(settings: MeetingsSettings) -> FastAPI:
         jobs={
             "poll.close": voting_actions.close_when_due,
             "invitation.send": partial(invitation_actions.send, settings),
+            "minutes.prove": partial(minutes_actions.prove, settings, store),
         },
         large_bodies={
             r"/api/meetings/[^/]+/items/[^/]+/papers": LARGEST_PAPER,
@@ -82,9 +85,10 @@ def build(settings: MeetingsSettings) -> FastAPI:
         },
         csp=_csp(settings),
         background=[_listen],
+        problem_page=pages.unknown_page,
     )
     app = create_app(service, settings)
-    app.state.store = open_store(settings.storage_url, derive_key(settings.secret.get_secret_value(), "documents"))
+    app.state.store = store
     app.state.issuer_keys = IssuerKeys(settings.issuer)
     app.state.hub = hub.Hub(app.state.db, voting_models.turnout, access_models.ended_among)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]

@@ -196,6 +196,13 @@ class MinutesSigned(View):
     minutes: MinutesView
 
 
+class MinutesProved(View):
+    """The proofs that could not be had when they were signed stand in them now."""
+
+    type: Literal["minutes.proved"] = "minutes.proved"
+    minutes: MinutesView
+
+
 class MinutesReturned(View):
     """The chair sent the frozen minutes back; the reason stands in the log."""
 
@@ -236,6 +243,7 @@ AnyEvent = Annotated[
     | MinutesDrafted
     | MinutesFrozen
     | MinutesSigned
+    | MinutesProved
     | MinutesReturned,
     Field(discriminator="type"),
 ]

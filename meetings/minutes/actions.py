@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from docs_store import versions
 from docs_store.fields import Field, prepare
 from docs_store.models import Document
+from docs_store.problems import SigningFailed
 from docs_store.store import Store
 from docs_store.typeset import typeset
 from meetings.agenda import actions as agenda
@@ -24,13 +25,13 @@ from meetings.live.log import Level
 from meetings.live.views import MinutesView
 from meetings.minutes import draft, evidence, rules
 from meetings.minutes.facts import Facts, gather
-from meetings.minutes.models import Minutes, MinutesSignature, minutes_view
+from meetings.minutes.models import Minutes, MinutesSignature, minutes_view, signatures_of
 from meetings.minutes.problems import MinutesChanged, NoSigningKey
 from meetings.minutes.rules import MinutesStage, Signatory
 from meetings.settings import MeetingsSettings
 from meetings.speaking import actions as speaking
 from meetings.voting.models import open_poll_of
-from shared import audit
+from shared import audit, clock, jobs
 from shared.audit import canonical
 from shared.db import Database
 from shared.problems import NotFound
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 FRESH = timedelta(minutes=5)  # a signature asks for a sign-in this fresh
 TEMPLATE = Path(__file__).parent / "minutes.typ"
 EVIDENCE = "chung-cu.json"
+SOON, LATER = timedelta(minutes=1), timedelta(hours=1)  # until a service that was away is asked again
 # The two boxes of minutes.typ, in points from the lower left of the last page: left the secretary's, right the chair's.
 BOXES = {Signatory.SECRETARY: (108.0, 92.0, 288.0, 162.0), Signatory.CHAIR: (335.0, 92.0, 515.0, 162.0)}
 
@@ -131,7 +133,8 @@ def sign(db: Database, store: Store, settings: MeetingsSettings, now: datetime, 
                 timestamped=signed.level != "B-B",
             )
         )
-        tx.flush()
+        if signed.pending not in ("", "not-configured"):
+            jobs.enqueue(tx, "minutes.prove", {"meeting_id": seat.meeting_id}, now + SOON)
         _log(tx, now, seat, events.MinutesSigned(minutes=_view(tx, seat.meeting_id)))
         audit.record(
             tx,
@@ -143,6 +146,46 @@ def sign(db: Database, store: Store, settings: MeetingsSettings, now: datetime, 
             level=signed.level,
             sha256=blob.sha256,
         )
+
+
+def prove(settings: MeetingsSettings, store: Store, db: Database, body: dict[str, str]) -> None:
+    """The job that adds the proofs that were not to be had at the signing, and a timestamp over all; asks again until they are.
+
+    What was signed stays as it is, byte for byte, and is the beginning of the new version.
+    """
+    from docs_store import signing, validation  # see `_sign`
+
+    now, meeting_id = clock.now(), body["meeting_id"]
+    with db.read() as tx:
+        minutes = _find(tx, meeting_id)
+        if not minutes.document_id:  # sent back meanwhile
+            return
+        before = versions.find(tx, minutes.document_id)
+    pdf = b"".join(store.read(before.sha256, 0, before.size))
+    roots = _roots(settings)
+    if all(one.level == "B-LT" for one in validation.validate(pdf, roots, now=now).signatures):
+        return
+    try:
+        proved = signing.extend(pdf, tsa_url=settings.tsa_url, trust_roots=roots)
+    except SigningFailed as failed:
+        with db.write() as tx:
+            if failed.facts["reason"] == "away":
+                jobs.enqueue(tx, "minutes.prove", body, now + LATER)
+            else:
+                audit.record(tx, now, "minutes.not-proved", object=meeting_id, sha256=before.sha256, **failed.facts)
+        return
+    blob = store.put(proved)
+    with db.write() as tx:
+        minutes = _find(tx, meeting_id, lock=True)
+        if minutes.sha256 != before.sha256:
+            raise MinutesChanged(revision=minutes.revision)  # the worker tries again, with what they are now
+        document = tx.get_one(Document, minutes.document_id)
+        versions.append(tx, document, blob, now, name=before.name, added_by="clock", grown=True)
+        minutes.sha256 = blob.sha256
+        for signature in signatures_of(tx, meeting_id):
+            signature.timestamped = True
+        log.append(tx, now, meeting_id, events.MinutesProved(minutes=_view(tx, meeting_id)), actor="clock", level=Level.GUEST)
+        audit.record(tx, now, "minutes.proved", object=meeting_id, sha256=blob.sha256)
 
 
 def send_back(tx: Session, now: datetime, seat: Seat, reason: str) -> None:
@@ -166,7 +209,6 @@ def _sign(settings: MeetingsSettings, now: datetime, seat: Seat, role: Signatory
     if not settings.signers_url or not key.is_file() or not secret.is_file():
         raise NoSigningKey(username=seat.caller.username)
     words = {part: say("vi", ("meetings",), f"minutes.{part}.{role}") for part in ("stamp", "reason")}
-    roots = [Path(settings.trust_roots).read_bytes()] if settings.trust_roots else []
     with signing.open_signer(str(key), secret.read_text()) as signer:
         return signing.sign(
             pdf,
@@ -175,9 +217,13 @@ def _sign(settings: MeetingsSettings, now: datetime, seat: Seat, role: Signatory
             stamp=signing.Stamp(name=member.full_name, role=words["stamp"], at=now),
             reason=words["reason"],
             now=now,
-            trust_roots=roots,
+            trust_roots=_roots(settings),
             tsa_url=settings.tsa_url,
         )
+
+
+def _roots(settings: MeetingsSettings) -> list[bytes]:
+    return [Path(settings.trust_roots).read_bytes()] if settings.trust_roots else []
 
 
 def _typeset(facts: Facts, texts: dict[str, str], now: datetime, evidence_json: bytes | None) -> bytes:

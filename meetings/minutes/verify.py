@@ -93,4 +93,8 @@ def _who(language: str, signature_field: str) -> str:
 
 
 def instant(iso: str | None) -> str:
-    return datetime.fromisoformat(iso).astimezone(VIETNAM).strftime("%H:%M:%S %d/%m/%Y +07:00") if iso else "–"
+    """In Vietnam time; as the file has it where the calendar ends before that."""
+    try:
+        return datetime.fromisoformat(iso).astimezone(VIETNAM).strftime("%H:%M:%S %d/%m/%Y +07:00") if iso else "–"
+    except OverflowError:
+        return str(iso)

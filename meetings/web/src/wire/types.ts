@@ -1474,7 +1474,7 @@ export interface components {
              */
             at: string;
             /** Event */
-            event: components["schemas"]["MeetingPublished"] | components["schemas"]["MeetingChanged"] | components["schemas"]["MeetingOpened"] | components["schemas"]["MeetingAdjourned"] | components["schemas"]["MeetingClosed"] | components["schemas"]["ItemEntered"] | components["schemas"]["PageLed"] | components["schemas"]["MembersChanged"] | components["schemas"]["AgendaChanged"] | components["schemas"]["PaperPublished"] | components["schemas"]["PaperWithdrawn"] | components["schemas"]["NoteShared"] | components["schemas"]["MemberCheckedIn"] | components["schemas"]["MemberMarked"] | components["schemas"]["SpeechRequested"] | components["schemas"]["SpeechWithdrawn"] | components["schemas"]["SpeechMoved"] | components["schemas"]["FloorGiven"] | components["schemas"]["FloorPaused"] | components["schemas"]["FloorResumed"] | components["schemas"]["FloorExtended"] | components["schemas"]["SpeechEnded"] | components["schemas"]["PollPrepared"] | components["schemas"]["PollOpened"] | components["schemas"]["PollExtended"] | components["schemas"]["PollClosed"] | components["schemas"]["PollCounted"] | components["schemas"]["OutcomeDeclared"] | components["schemas"]["MinutesDrafted"] | components["schemas"]["MinutesFrozen"] | components["schemas"]["MinutesSigned"] | components["schemas"]["MinutesReturned"];
+            event: components["schemas"]["MeetingPublished"] | components["schemas"]["MeetingChanged"] | components["schemas"]["MeetingOpened"] | components["schemas"]["MeetingAdjourned"] | components["schemas"]["MeetingClosed"] | components["schemas"]["ItemEntered"] | components["schemas"]["PageLed"] | components["schemas"]["MembersChanged"] | components["schemas"]["AgendaChanged"] | components["schemas"]["PaperPublished"] | components["schemas"]["PaperWithdrawn"] | components["schemas"]["NoteShared"] | components["schemas"]["MemberCheckedIn"] | components["schemas"]["MemberMarked"] | components["schemas"]["SpeechRequested"] | components["schemas"]["SpeechWithdrawn"] | components["schemas"]["SpeechMoved"] | components["schemas"]["FloorGiven"] | components["schemas"]["FloorPaused"] | components["schemas"]["FloorResumed"] | components["schemas"]["FloorExtended"] | components["schemas"]["SpeechEnded"] | components["schemas"]["PollPrepared"] | components["schemas"]["PollOpened"] | components["schemas"]["PollExtended"] | components["schemas"]["PollClosed"] | components["schemas"]["PollCounted"] | components["schemas"]["OutcomeDeclared"] | components["schemas"]["MinutesDrafted"] | components["schemas"]["MinutesFrozen"] | components["schemas"]["MinutesSigned"] | components["schemas"]["MinutesProved"] | components["schemas"]["MinutesReturned"];
             /** Seq */
             seq: number;
         };
@@ -1693,6 +1693,18 @@ export interface components {
              * @enum {string}
              */
             type: "minutes.frozen";
+        };
+        /**
+         * MinutesProved
+         * @description The proofs that could not be had when they were signed stand in them now.
+         */
+        MinutesProved: {
+            minutes: components["schemas"]["MinutesView"];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "minutes.proved";
         };
         /**
          * MinutesReturned
