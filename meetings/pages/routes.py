@@ -3,10 +3,10 @@
 import re
 from pathlib import Path
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse
 
-from shared.problems import NotFound
+from shared.problems import NotFound, Problem
 
 router = APIRouter(include_in_schema=False)
 STATIC = Path(__file__).parent.parent / "static"
@@ -25,6 +25,14 @@ HASHED = re.compile(r"-[\w-]{8}\.\w+$")  # the build puts a hash of the content 
 @router.get("/signed-out")
 def web_app() -> FileResponse:
     return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
+
+
+def unknown_page(request: Request, problem: Problem) -> FileResponse | None:
+    """A person at an address that is none gets the web app, which says so; programs get the problem."""
+    person = request.method == "GET" and "text/html" in request.headers.get("accept", "")
+    if not person or problem.status != 404 or request.url.path.startswith("/api/"):
+        return None
+    return FileResponse(STATIC / "index.html", 404, headers={"Cache-Control": "no-cache"})
 
 
 @router.get("/sw.js")

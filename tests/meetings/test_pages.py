@@ -49,3 +49,11 @@ OUTSIDE = ["nothing.js", "../index.html", "../../secret.txt", "..%2f..%2fsecret.
 def test_nothing_else_is_given_out(web, built, path):
     answer = web.client.get(f"/assets/{path}")
     assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
+
+
+def test_a_person_at_an_address_that_is_none_gets_a_page_and_a_program_the_problem(web, built):
+    person = web.client.get("/nothing", headers={"accept": "text/html,*/*;q=0.8"})
+    assert (person.status_code, "Diên Hồng" in person.text) == (404, True)
+    for path, accept in (("/nothing", "*/*"), ("/api/nothing", "text/html")):
+        program = web.client.get(path, headers={"accept": accept})
+        assert (program.status_code, program.json()["code"]) == (404, "not-found")
