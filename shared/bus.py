@@ -9,6 +9,7 @@ import structlog
 
 log = structlog.get_logger()
 CHANNEL = "dienhong:hints"
+PATIENCE = 0.25  # seconds that a request waits for a server that hangs
 
 
 class Bus(Protocol):
@@ -47,7 +48,7 @@ class ValkeyBus:
 
         self._failure = valkey.ValkeyError
         self._url = url.replace("redis://", "valkey://", 1)
-        self._client = valkey.Valkey.from_url(self._url, socket_timeout=1, socket_connect_timeout=1)
+        self._client = valkey.Valkey.from_url(self._url, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE)
 
     def publish(self, topic: str) -> None:
         try:
