@@ -6,11 +6,13 @@ from shared.problems import Problem
 class NotAPdf(Problem):
     status = 415
     code = "not-a-pdf"
+    audited = True
 
 
 class EncryptedPdf(Problem):
     status = 422
     code = "encrypted-pdf"
+    audited = True
 
 
 class BrokenPdf(Problem):
@@ -18,6 +20,7 @@ class BrokenPdf(Problem):
 
     status = 422
     code = "broken-pdf"
+    audited = True
 
 
 class HostilePdf(Problem):
@@ -25,6 +28,7 @@ class HostilePdf(Problem):
 
     status = 422
     code = "hostile-pdf"
+    audited = True
 
 
 class StateSecret(Problem):
@@ -32,6 +36,7 @@ class StateSecret(Problem):
 
     status = 422
     code = "state-secret"
+    audited = True
 
 
 class TooManyPages(Problem):
@@ -80,3 +85,4 @@ class SigningFailed(Problem):
 
     status = 502
     code = "signing-failed"
+    audited = True

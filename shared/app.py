@@ -35,8 +35,7 @@ from shared.settings import Settings
 
 log = structlog.get_logger()
 
-# Refusals of these kinds leave one audit event; a request without any credentials is not worth a row.
-AUDITED = (401, 403, 404, 409, 429)
+AUDITED = (401, 403, 404, 409, 429)  # refusals that leave one audit event, unless their class says otherwise
 BY_STATUS: dict[int, type[Problem]] = {401: NotSignedIn, 403: Forbidden, 404: NotFound, 405: MethodNotAllowed, 413: TooLarge}
 
 
@@ -117,7 +116,7 @@ def answer_problem(request: Request, problem: Problem) -> Response:
 
 def _on_problem(request: Request, problem: Exception) -> Response:
     assert isinstance(problem, Problem)  # noqa: S101
-    if problem.status in AUDITED and not isinstance(problem, NotSignedIn):
+    if problem.status in AUDITED if problem.audited is None else problem.audited:
         caller = getattr(request.state, "caller", None)
         try:
             with request.app.state.db.write() as tx:

@@ -6,11 +6,13 @@ from typing import Any, ClassVar
 class Problem(Exception):
     """A refusal. Subclasses set `status` and `code`; `facts` fill the words and go to the client.
 
-    The words stand in the locales under `problem.<code>`.
+    The words stand in the locales under `problem.<code>`. `audited`: whether it leaves an audit event; None: as others of its
+    status do.
     """
 
     status: ClassVar[int] = 400
     code: ClassVar[str] = "bad-request"
+    audited: ClassVar[bool | None] = None
     headers: ClassVar[dict[str, str]] = {}
 
     def __init__(self, **facts: Any) -> None:
@@ -32,6 +34,7 @@ class InvalidInput(Problem):
 class NotSignedIn(Problem):
     status = 401
     code = "not-signed-in"
+    audited = False  # a request without any credentials is not worth a row
     headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": "Bearer"}
 
 

@@ -11,3 +11,4 @@ class InvalidLogoutToken(Problem):
 
     status = 400
     code = "invalid-logout-token"
+    audited = True

@@ -44,6 +44,7 @@ class KeyReused(Problem):
 
     status = 422
     code = "key-reused"
+    audited = True
 
 
 class WeakDatabase(Problem):

@@ -84,6 +84,11 @@ def test_the_seat_belongs_to_the_person_who_took_it_first(web):
     assert web.call("m3", "GET", "seat").status_code == 200
 
 
+def told(web: Web) -> list[str]:
+    with web.client.app.state.db.read() as tx:
+        return [row.act for row in tx.scalars(select(AuditEvent)) if row.act.startswith("refused.")]
+
+
 def logout(web: Web, **changes: Any) -> Any:
     arguments = {"audience": "meetings-web", "typ": "logout+jwt", "events": LOGGED_OUT, "jti": "jti-1"} | changes
     return web.client.post("/api/backchannel-logout", data={"logout_token": web.issuer.token("m3", **arguments)})
@@ -154,6 +159,7 @@ def test_a_logout_token_that_does_not_hold_ends_nothing(web, changes):
     answer = logout(web, **changes)
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid-logout-token")
     assert ended(web) == []
+    assert told(web) == ["refused.invalid-logout-token"]
     assert web.call("m3", "GET", "seat").status_code == 200
 
 

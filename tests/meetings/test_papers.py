@@ -17,6 +17,7 @@ from meetings.papers import actions
 from meetings.papers.models import Paper, Release
 from meetings.papers.problems import NothingToPublish
 from shared import clock
+from shared.audit import AuditEvent
 from tests.docs_store.papers import one_page, paper
 from tests.meetings.scene import PDF, upload
 
@@ -183,7 +184,7 @@ with pikepdf.open(io.BytesIO(PDF)) as document:
         (PDF, "a.pdf", {"title": "x" * 501}, 422, "invalid-input"),
     ],
 )
-def test_a_file_that_is_refused_leaves_nothing_behind(web, content, name, form, status, code):
+def test_a_file_that_is_refused_leaves_one_record_and_nothing_else_behind(web, content, name, form, status, code):
     path = f"items/{web.house.item_id}/papers"
     before = web.call("secretary", "GET", "").json()
     answer = web.call("secretary", "POST", path, data=form, **upload(content, name))
@@ -193,6 +194,9 @@ def test_a_file_that_is_refused_leaves_nothing_behind(web, content, name, form, 
     with app.state.db.read() as tx:
         for table in (Paper, Document, DocumentVersion):
             assert tx.scalar(select(func.count()).select_from(table)) == 0
+        told = [row for row in tx.scalars(select(AuditEvent)) if row.act.startswith("refused.")]
+    expected = [] if code == "invalid-input" else [(f"refused.{code}", f"POST /api/meetings/{web.house.meeting_id}/{path}")]
+    assert [(row.act, row.object) for row in told] == expected
     if code != "invalid-input":
         assert [file for file in Path(app.state.settings.storage_url).rglob("*") if file.is_file()] == []
 
