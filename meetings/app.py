@@ -56,6 +56,7 @@ ROUTERS = [
     notes.router,
     speaking.router,
     voting.router,
+    voting.items_router,
     minutes.router,
     socket.router,
     verify.router,

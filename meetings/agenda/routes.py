@@ -153,16 +153,6 @@ def change_item(seat: Preparing, tx: Tx, now: Now, item_id: str, plan: ItemPlan)
     actions.change_item(tx, now, seat, item_id, **plan.model_dump())
 
 
-@router.post("/{meeting_id}/items/{item_id}/move", status_code=204)
-def move_item(seat: Preparing, tx: Tx, now: Now, item_id: str, move: ItemMove) -> None:
-    actions.move_item(tx, now, seat, item_id, **move.model_dump())
-
-
-@router.delete("/{meeting_id}/items/{item_id}", status_code=204)
-def remove_item(seat: Preparing, tx: Tx, now: Now, item_id: str) -> None:
-    actions.remove_item(tx, now, seat, item_id)
-
-
 @router.post("/{meeting_id}/enter", status_code=204)
 def enter_item(seat: Conducting, tx: Tx, now: Now, item: ItemRef) -> None:
     actions.enter_item(tx, now, seat, item.item_id)

@@ -8,6 +8,7 @@ import hmac
 from datetime import datetime, timedelta
 from functools import partial
 from hashlib import sha256
+from itertools import count
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -34,6 +35,7 @@ from meetings.voting.models import (
     last_cast_at,
     next_place,
     open_poll_of,
+    polls_of,
 )
 from meetings.voting.problems import AlreadyVoted, AnotherPollOpen, KeyReused, NotEligible, WeakDatabase
 from meetings.voting.rules import Choice, PollStage
@@ -54,13 +56,13 @@ def prepare_poll(
     meeting = agenda.get_meeting(tx, seat.meeting_id)
     need_stage(Stage(meeting.stage), Stage.DRAFT, Stage.PUBLISHED, Stage.OPEN, Stage.ADJOURNED)
     item = agenda.get_item(tx, meeting.id, item_id)
-    share, total, place = majority or Share(meeting.body.majority), len(voters_of(tx, meeting.body_id)), next_place(tx, item.id)
+    share, total = majority or Share(meeting.body.majority), len(voters_of(tx, meeting.body_id))
     poll = Poll(
         id=new_id(),
         meeting_id=meeting.id,
         item_id=item.id,
-        place=place,
-        number=f"{agenda_view(tx, meeting.id)[item.id].number}.{place}",
+        place=next_place(tx, item.id),
+        number="",
         title=nfc(title),
         majority=share,
         chair_breaks_tie=meeting.body.chair_breaks_tie,
@@ -72,10 +74,36 @@ def prepare_poll(
         tie_decided_by_chair=False,
     )
     tx.add(poll)
-    tx.flush()
-    event = events.PollPrepared(poll=poll.view(Level.GUEST))
-    log.append(tx, now, meeting.id, event, actor=seat.actor, level=meeting.seen_from)
+    _number_prepared(tx, now, seat)
     return poll.id
+
+
+def move_item(tx: Session, now: datetime, seat: Seat, item_id: str, *, parent_id: str | None, position: int) -> None:
+    """See `agenda.actions`; polls that nobody has voted in yet take the new numbers of their items."""
+    agenda.move_item(tx, now, seat, item_id, parent_id=parent_id, position=position)
+    _number_prepared(tx, now, seat)
+
+
+def remove_item(tx: Session, now: datetime, seat: Seat, item_id: str) -> None:
+    """See `move_item`."""
+    agenda.remove_item(tx, now, seat, item_id)
+    _number_prepared(tx, now, seat)
+
+
+def _number_prepared(tx: Session, now: datetime, seat: Seat) -> None:
+    """A prepared poll's number is its item's and a place; a poll once opened keeps the number under which it was voted on."""
+    meeting, items = tx.get_one(Meeting, seat.meeting_id), agenda_view(tx, seat.meeting_id)
+    polls = sorted(polls_of(tx, meeting.id), key=lambda poll: poll.place)
+    prepared = [poll for poll in polls if poll.stage == PollStage.PREPARED]
+    taken = {poll.number for poll in polls if poll.stage != PollStage.PREPARED}
+    for poll in prepared:
+        places = (f"{items[poll.item_id].number}.{place}" for place in count(poll.place))
+        number = next(one for one in places if one not in taken)
+        taken.add(number)
+        if number != poll.number:
+            poll.number = number
+            event = events.PollPrepared(poll=poll.view(Level.GUEST))
+            log.append(tx, now, meeting.id, event, actor=seat.actor, level=meeting.seen_from)
 
 
 def open_poll(tx: Session, now: datetime, seat: Seat, poll_id: str) -> None:

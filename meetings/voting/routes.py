@@ -5,7 +5,7 @@ from fastapi import APIRouter, Header
 from pydantic import Field
 
 from meetings.agenda.door import Conducting, Delegated, Preparing, Voting
-from meetings.agenda.routes import Created, Title
+from meetings.agenda.routes import Created, ItemMove, Title
 from meetings.bodies.rules import Share
 from meetings.live.views import View
 from meetings.live.wire import Wire
@@ -17,6 +17,7 @@ from shared.db import Read, Tx
 from shared.problems import NotFound
 
 router = APIRouter(prefix="/api/meetings/{meeting_id}/polls")
+items_router = APIRouter(prefix="/api/meetings/{meeting_id}/items/{item_id}")
 IdempotencyKey = Annotated[str, Header(alias="Idempotency-Key", min_length=16, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
 
 
@@ -54,6 +55,16 @@ class CountedBallot(View):
     member_id: str
     choice: Choice
     code: str
+
+
+@items_router.post("/move", status_code=204)
+def move_item(seat: Preparing, tx: Tx, now: Now, item_id: str, move: ItemMove) -> None:
+    actions.move_item(tx, now, seat, item_id, **move.model_dump())
+
+
+@items_router.delete("", status_code=204)
+def remove_item(seat: Preparing, tx: Tx, now: Now, item_id: str) -> None:
+    actions.remove_item(tx, now, seat, item_id)
 
 
 @router.post("", status_code=201)

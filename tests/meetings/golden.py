@@ -41,7 +41,7 @@ def play(house: House) -> None:
     act(attendance.mark, "secretary", house.seats["m6"].member_id, "excused", "đi công tác")
     act(agenda.change_meeting, "secretary", place="Hội trường A")
     act(attendance.open_meeting, "chair")
-    act(agenda.add_item, "secretary", parent_id=None, title="Bế mạc", presenter="", minutes=5)
+    closing = act(agenda.add_item, "secretary", parent_id=None, title="Bế mạc", presenter="", minutes=5)
     act(agenda.enter_item, "chair", house.item_id)
     act(agenda.lead_page, "chair", "paper", 3)
     for who in ("m3", "m4", "m5"):
@@ -55,6 +55,8 @@ def play(house: House) -> None:
     act(speaking.extend, "chair", made["m3"], 60)
     plan = {"item_id": house.item_id, "title": "Thông qua Nghị quyết", "majority": None, "duration": 120}
     poll = act(voting.prepare_poll, "secretary", **plan)
+    for place in (0, 1):
+        act(voting.move_item, "secretary", closing, parent_id=None, position=place)
     act(voting.open_poll, "secretary", poll)
     act(voting.cast_ballot, "m3", poll, voting.Choice.IN_FAVOUR, "k" * 20, None)
     act(voting.extend_poll, "chair", poll, 30)

@@ -82,7 +82,7 @@ class Course(RuleBasedStateMachine):
 
     @rule(place=st.integers(0, 9), position=st.integers(0, 3))
     def move_an_item(self, place, position):
-        self.act(agenda.move_item, "secretary", self.pick(place, "agenda"), parent_id=None, position=position)
+        self.act(voting.move_item, "secretary", self.pick(place, "agenda"), parent_id=None, position=position)
 
     @rule(place=st.integers(0, 9))
     def turn_to_an_item(self, place):

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from sqlalchemy import select
 
 from meetings.agenda.actions import Meeting
 from meetings.bodies import actions as bodies
@@ -14,6 +15,7 @@ from meetings.minutes.evidence import collect
 from meetings.minutes.recount import recount
 from meetings.voting import actions, models
 from shared import clock
+from shared.audit import AuditEvent
 from tests.makers import make_house
 
 
@@ -79,6 +81,8 @@ def test_a_recorded_ballot_is_of_no_use_elsewhere(web, poll):
     first = cast(web, "m3", poll).json()
     assert refused(cast(web, "m4", poll)) == (422, "key-reused")
     assert refused(cast(web, "m3", poll, "against")) == (422, "key-reused")
+    with web.client.app.state.db.read() as tx:
+        assert len(list(tx.scalars(select(AuditEvent).where(AuditEvent.act == "refused.key-reused")))) == 2
     web.house.close_poll(poll)
     other = web.house.open_poll()
     house, meeting = web.house, make_house(web.client.app.state.db).open()
@@ -185,3 +189,23 @@ def test_a_request_that_overtakes_another_does_not_fall_outside_the_hours(house,
         closed = tx.get_one(models.Poll, poll)
         assert closed.opened_at <= models.last_cast_at(tx, poll) <= closed.closed_at
     assert (found.faults, found.polls[0]["tally"]["in_favour"]) == ([], 1)
+
+
+def test_a_poll_has_the_number_of_its_item_until_it_is_opened_and_keeps_it_then(web):
+    house = web.house.open()
+    voted = house.open_poll()
+    house.close_poll(voted)
+    [early, late] = [web.call("secretary", "POST", "items", json={"title": title}).json()["id"] for title in ("A", "B")]
+    on_first, on_late = house.prepare_poll(), house.prepare_poll(item_id=late)
+
+    def numbers() -> list[str]:
+        polls = web.call("m3", "GET", "").json()["state"]["polls"]
+        return [polls[one]["number"] for one in (voted, on_first, on_late)]
+
+    assert numbers() == ["1.1", "1.2", "3.1"]
+    assert (
+        web.call("secretary", "POST", f"items/{house.item_id}/move", json={"parent_id": None, "position": 2}).status_code == 204
+    )
+    assert numbers() == ["1.1", "3.2", "2.1"]
+    assert web.call("secretary", "DELETE", f"items/{early}").status_code == 204
+    assert numbers() == ["1.1", "2.2", "1.2"]  # 1.1 was voted on: no second poll may bear that number
