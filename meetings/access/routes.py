@@ -3,15 +3,23 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Form, Request, Response
 
 from meetings.access import actions
+from meetings.access.door import SignedIn
+from meetings.access.models import Administrator
 from meetings.access.problems import InvalidLogoutToken
 from meetings.live.views import View
 from meetings.settings import MeetingsSettings
 from shared import tokens
 from shared.clock import Now
-from shared.db import Tx
+from shared.db import Read, Tx
 
 router = APIRouter()
 LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
+
+
+class Me(View):
+    """What the caller is beyond any one body, and so which buttons there are."""
+
+    administrator: bool
 
 
 class WebConfig(View):
@@ -27,6 +35,11 @@ class WebConfig(View):
 def config(request: Request) -> WebConfig:
     settings: MeetingsSettings = request.app.state.settings
     return WebConfig.model_validate(settings)
+
+
+@router.get("/api/me")
+def me(caller: SignedIn, tx: Read) -> Me:
+    return Me(administrator=tx.get(Administrator, caller.username) is not None)
 
 
 def _verified(request: Request, now: Now, logout_token: Annotated[str, Form(max_length=8000)]) -> dict[str, Any]:

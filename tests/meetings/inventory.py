@@ -64,6 +64,7 @@ ITEM = {"title": "Thảo luận", "presenter": "", "minutes": 5}
 ONLY_FOR_ADMINISTRATORS = dict.fromkeys(ROLES[:-1], 403)
 
 BODIES = [
+    Row("GET", "/api/me", SIGNED_IN),
     Row("GET", "/api/bodies", SIGNED_IN),
     Row("POST", "/api/bodies", {ADMINISTRATOR}, {"name": "HĐND xã", "kind": "other"}, refused=ONLY_FOR_ADMINISTRATORS),
     Row("GET", "/api/bodies/{body_id}/members", MANAGING),

@@ -78,6 +78,11 @@ def test_an_administrator_sees_every_body_and_others_their_own(web, body):
     assert seen["stranger"] == []
 
 
+def test_everyone_is_told_whether_they_may_make_bodies(web, body):
+    told = {who: web.call(who, "GET", "/api/me").json() for who in ("administrator", "secretary", "stranger")}
+    assert told == {who: {"administrator": who == "administrator"} for who in told}
+
+
 def test_a_preview_tells_what_an_import_would_do_and_does_nothing(web, body):
     content = xlsx(person("new1"), person("m3", "Nguyễn Văn Ba"), person("?"), person("new2", role="Vua"))
     answer = send(web, body, content, verb="preview").json()

@@ -132,6 +132,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Me */
+        get: operations["me"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/meetings": {
         parameters: {
             query?: never;
@@ -1491,6 +1508,14 @@ export interface components {
              */
             state: "present" | "excused" | "absent";
         };
+        /**
+         * Me
+         * @description What the caller is beyond any one body, and so which buttons there are.
+         */
+        Me: {
+            /** Administrator */
+            administrator: boolean;
+        };
         /** MeetingAdjourned */
         MeetingAdjourned: {
             meeting: components["schemas"]["MeetingView"];
@@ -2764,6 +2789,26 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["WebConfig"];
+                };
+            };
+        };
+    };
+    me: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Me"];
                 };
             };
         };
