@@ -35,7 +35,7 @@ export function voters(state: State): Member[] {
     .sort((a, b) => a.place - b.place)
 }
 
-export interface Roll {
+interface Roll {
   present: number
   excused: number
   absent: number

@@ -4,7 +4,7 @@ import { branch, dropPlace, moved, rows, type Agenda, type Place, type Row } fro
 const STEP = 26 // px of indent, and of sideways movement, for one level
 const EDGE = 48 // px from the edge of the list where it scrolls by itself
 
-export interface Slot extends Place {
+interface Slot extends Place {
   depth: number
   /** Stands before this row, or (null) at the end. */
   before: string | null

@@ -4,8 +4,8 @@ import type { Schemas } from '../wire/http'
 import { branch, childrenOf } from './tree'
 
 export type DeskPaper = Schemas['DeskPaper']
-export type Mend = { to: 'agenda' | 'meeting' | 'members' } | { to: 'item'; item: string; poll?: true }
-export type CheckName = 'agenda' | 'papers' | 'posts' | 'members' | 'polls' | 'warnings'
+type Mend = { to: 'agenda' | 'meeting' | 'members' } | { to: 'item'; item: string; poll?: true }
+type CheckName = 'agenda' | 'papers' | 'posts' | 'members' | 'polls' | 'warnings'
 export interface Check {
   name: CheckName
   ok: boolean

@@ -3,7 +3,7 @@ import { t } from '../kit/words.svelte'
 import { authorization, Problem, type Schemas } from '../wire/http'
 import { renew } from '../wire/login'
 
-export type Target = { item: string } | { paper: string; item: string }
+type Target = { item: string } | { paper: string; item: string }
 export type Draft = Schemas['PaperDraft']
 export interface Upload {
   readonly id: number

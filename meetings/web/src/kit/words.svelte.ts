@@ -2,7 +2,7 @@ import en from '../locales/en.json'
 import vi from '../locales/vi.json'
 
 export type Key = keyof typeof vi
-export type Language = 'vi' | 'en'
+type Language = 'vi' | 'en'
 type Facts = Record<string, string | number>
 
 const CATALOGUES: Record<Language, Record<string, string>> = { vi, en }

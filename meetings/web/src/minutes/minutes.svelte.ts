@@ -4,7 +4,7 @@ import { call, request, type Schemas } from '../wire/http'
 
 export type Draft = Schemas['MinutesDraft']
 type Key = Schemas['SectionView']['key']
-export type Texts = Partial<Record<Key, string>>
+type Texts = Partial<Record<Key, string>>
 
 const SIGNING = 'minutes-signing'
 const FRESH = 5 * 60_000 // ms that a sign-in counts as fresh, as the server has it

@@ -3,7 +3,7 @@ export interface Size {
   width: number
   height: number
 }
-export interface Layout {
+interface Layout {
   tops: number[]
   heights: number[]
   /** Of each page, and how far from the column's edge it stands. */

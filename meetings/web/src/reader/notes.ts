@@ -23,7 +23,7 @@ export function same(one: Note, other: Note): boolean {
   return plain(one) === plain(other)
 }
 
-export interface Merged {
+interface Merged {
   /** To be kept on the device as they are here. */
   keep: Note[]
   /** Ids that are no longer to be seen. */
@@ -55,7 +55,7 @@ export function acknowledge(local: Note, sent: Note, answer: Note): Note {
   return local === sent || same(local, sent) ? answer : { ...local, rev: answer.rev }
 }
 
-export interface Settled {
+interface Settled {
   keep: Note
   /** `keep` is still to be sent. */
   waits: boolean

@@ -16,7 +16,7 @@ export function minutesAhead(state: State): number {
   return Math.ceil(waiting(state).reduce((sum, speech) => sum + speech.allotted, 0) / 60)
 }
 
-export interface Spent {
+interface Spent {
   /** Seconds. */
   used: number
   left: number

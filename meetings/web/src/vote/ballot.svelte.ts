@@ -5,7 +5,7 @@ import { backoff } from '../wire/socket'
 import type { Choice } from './choices'
 import { forgetPending, keepPending, pendingOf, type Pending } from './pending'
 
-export type Phase =
+type Phase =
   | 'reading' // asking the server and the device what is
   | 'choosing'
   | 'sending'

@@ -14,7 +14,7 @@ type BodyOf<O> = O extends { requestBody: { content: { 'application/json': infer
     ? { body: FormData }
     : { body?: never }
 type QueryOf<O> = O extends { parameters: { query?: infer Q } } ? { query?: Q } : { query?: never }
-export type Ask<O> = PathOf<O> & BodyOf<O> & QueryOf<O> & { headers?: Record<string, string>; signal?: AbortSignal }
+type Ask<O> = PathOf<O> & BodyOf<O> & QueryOf<O> & { headers?: Record<string, string>; signal?: AbortSignal }
 
 /** A refusal of the server (RFC 9457): a stable code, facts, and words in the reader's language. */
 export class Problem extends Error {

@@ -2,7 +2,7 @@
 // The access token lives in memory, the refresh token in this tab's storage; both end with the tab.
 import type { components } from './types'
 
-export type Config = components['schemas']['WebConfig']
+type Config = components['schemas']['WebConfig']
 interface Issuer {
   issuer: string
   authorization_endpoint: string
@@ -55,7 +55,7 @@ async function json<T>(url: string, init?: RequestInit): Promise<T> {
   return answer.json() as Promise<T>
 }
 
-export function getConfig(): Promise<Config> {
+function getConfig(): Promise<Config> {
   config ??= json<Config>('/api/config').catch((error: unknown) => {
     config = undefined
     throw error
@@ -139,7 +139,7 @@ export async function finishSignIn(search: string): Promise<string> {
 }
 
 /** OpenID Connect Core 3.1.3.7; the signature is vouched for by TLS, as the token came straight from the token endpoint. */
-export function checkIdToken(claims: IdClaims, iss: string, clientId: string, nonce: string, now: number): void {
+function checkIdToken(claims: IdClaims, iss: string, clientId: string, nonce: string, now: number): void {
   const audiences = Array.isArray(claims.aud) ? claims.aud : [claims.aud]
   if (claims.iss !== iss) throw new SignInFailed('id_token iss')
   if (audiences.length !== 1 || audiences[0] !== clientId) throw new SignInFailed('id_token aud')

@@ -10,7 +10,7 @@ export type Frame =
   | Named<'turnout', Schemas['TurnoutFrame']>
   | Named<'presence', Schemas['PresenceFrame']>
   | Named<'heartbeat', Schemas['HeartbeatFrame']>
-export interface Position {
+interface Position {
   epoch: string | null
   seq: number | null
 }
