@@ -9,8 +9,21 @@ from fastapi import FastAPI
 from idp.keys.actions import ensure_keys
 from idp.login import password
 from idp.login.sessions import ENDED
-from idp.oidc import authorize, backchannel, consent, discovery, end_session, par, registration, token, userinfo
+from idp.oidc import (
+    authorize,
+    backchannel,
+    consent,
+    discovery,
+    end_session,
+    introspection,
+    par,
+    registration,
+    revocation,
+    token,
+    userinfo,
+)
 from idp.oidc.cors import Cors
+from idp.oidc.outbound import Outbound
 from idp.oidc.sweeping import SWEEP, plan_sweep, sweep
 from idp.pages.page import HERE, KeptFiles, problem_page
 from idp.portal import routes as portal
@@ -18,18 +31,17 @@ from idp.settings import IdpSettings
 from shared.app import Service, create_app
 from shared.clock import now
 
-ROUTERS = (
-    discovery.router,
-    authorize.router,
-    par.router,
-    password.router,
-    consent.router,
-    token.router,
-    userinfo.router,
-    registration.router,
-    end_session.router,
-    portal.router,
-)
+ROUTERS = (discovery.router, password.router, consent.router, registration.router, end_session.router, portal.router)
+
+# The protocol's endpoints: see `idp.oidc.endpoint` for why they are not routes.
+ENDPOINTS = {
+    "/authorize": authorize.answer,
+    "/par": par.answer,
+    "/token": token.answer,
+    "/userinfo": userinfo.answer,
+    "/introspect": introspection.answer,
+    "/revoke": revocation.answer,
+}
 
 
 def build(settings: IdpSettings) -> FastAPI:
@@ -40,10 +52,12 @@ def build(settings: IdpSettings) -> FastAPI:
         locales=("idp", "shared"),
         jobs={ENDED: partial(backchannel.tell_all, settings), SWEEP: sweep},
         max_body=64 * 1024,
+        direct=ENDPOINTS,
         background=(_prepare,),
         problem_page=problem_page,
     )
     app = create_app(service, settings)
+    app.state.outbound = Outbound()
     app.add_middleware(Cors)
     fonts = Path(__file__).parent / "static" / "fonts"
     app.mount("/static/fonts", KeptFiles(directory=fonts, check_dir=False))

@@ -36,7 +36,7 @@ def _chain(event: dict[str, Any]) -> str:
 
 
 _HEAD = select(AuditEvent.seq, AuditEvent.hash).order_by(AuditEvent.seq.desc()).limit(1)
-_APPEND = insert(AuditEvent.__table__)
+_APPEND = insert(AuditEvent)
 
 
 def record(tx: Session, now: datetime, act: str, *, actor: str = "-", object: str = "-", **facts: Any) -> None:

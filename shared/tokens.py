@@ -51,7 +51,14 @@ def sign(claims: dict[str, Any], key: SigningKey, *, typ: str) -> str:
 def verify(
     token: str, keys: KeySet, now: datetime, *, issuer: str, audience: str, typ: str, algorithms: tuple[str, ...] = ALGORITHMS
 ) -> dict[str, Any]:
-    """The claims of a token that holds in every respect, or `InvalidToken`.
+    """The claims of a token that holds in every respect, or `InvalidToken`."""
+    header, claims = verify_signature(token, keys, algorithms)
+    claims_hold(header, claims, now, issuer=issuer, audience=audience, typ=typ)
+    return claims
+
+
+def verify_signature(token: str, keys: KeySet, algorithms: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Header and claims of a token that one of the keys has signed.
 
     The header's `alg` must be on the list and be the key's own; `jwk`, `jku`, `x5u`, `x5c` in a header are never used.
     """
@@ -59,19 +66,24 @@ def verify(
         decoded = jwt.decode(token, keys, algorithms=list(algorithms))
     except (JoseError, ValueError, TypeError, KeyError) as error:
         raise InvalidToken(reason=type(error).__name__) from None
-    claims, instant, leeway = dict(decoded.claims), now.timestamp(), LEEWAY.total_seconds()
-    audiences = claims.get("aud")
+    return dict(decoded.header), dict(decoded.claims)
+
+
+def claims_hold(
+    header: dict[str, Any], claims: dict[str, Any], now: datetime, *, issuer: str, audience: str | None, typ: str
+) -> None:
+    """Raise `InvalidToken` unless the token is of this issuer, for this audience (None: for any), of this type and in time."""
+    instant, leeway, audiences = now.timestamp(), LEEWAY.total_seconds(), claims.get("aud")
     checks = {
-        "typ": str(decoded.header.get("typ", "")).lower() in (typ, f"application/{typ}"),
+        "typ": str(header.get("typ", "")).lower() in (typ, f"application/{typ}"),
         "iss": claims.get("iss") == issuer,
-        "aud": audience == audiences or (isinstance(audiences, list) and audience in audiences),
+        "aud": audience in (None, audiences) or (isinstance(audiences, list) and audience in audiences),
         "exp": isinstance(claims.get("exp"), int | float) and instant < claims["exp"] + leeway,
         "nbf": isinstance(claims.get("nbf", 0), int | float) and instant >= claims.get("nbf", 0) - leeway,
         "iat": isinstance(claims.get("iat"), int | float) and instant >= claims["iat"] - leeway,
     }
     if failed := [name for name, holds in checks.items() if not holds]:
         raise InvalidToken(reason=",".join(failed))
-    return claims
 
 
 def peek(token: str) -> dict[str, Any]:

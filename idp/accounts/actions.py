@@ -21,6 +21,8 @@ def create_account(
     honorific: Honorific | str,
     password: str,
     email: str = "",
+    phone: str = "",
+    address: str = "",
     post: str = "",
     unit_id: str | None = None,
 ) -> Account:
@@ -34,11 +36,16 @@ def create_account(
         full_name=nfc(full_name),
         honorific=Honorific(honorific),
         email=nfc(email),
+        email_verified=bool(email),  # both are entered by an administrator, who knows them
+        phone=phone,
+        phone_verified=bool(phone),
+        address=nfc(address),
         post=nfc(post),
         unit_id=unit_id,
         active=True,
         password_hash=hash_password(checked_password(password, username)),
         created_at=now,
+        updated_at=now,
     )
     tx.add(account)
     audit.record(tx, now, "account.created", object=account.id, username=username)

@@ -18,11 +18,16 @@ class Account(Base):
     full_name: Mapped[str]
     honorific: Mapped[str]  # one of rules.Honorific
     email: Mapped[str]
+    email_verified: Mapped[bool]
+    phone: Mapped[str]  # E.164, or empty
+    phone_verified: Mapped[bool]
+    address: Mapped[str]
     post: Mapped[str]
     unit_id: Mapped[str | None] = mapped_column(ForeignKey("unit.id"), index=True)
     active: Mapped[bool]
     password_hash: Mapped[str]
     created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
 
     unit: Mapped[Unit | None] = relationship(lazy="joined")
 

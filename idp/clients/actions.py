@@ -7,15 +7,16 @@ from sqlalchemy.orm import Session
 from idp.clients.models import Client, InitialAccessToken
 from idp.clients.rules import AuthMethod, Metadata
 from shared import audit
+from shared.db import forget
 from shared.ids import digest, new_id, new_token
 
 
 def register_client(
     tx: Session, now: datetime, metadata: Metadata, *, client_id: str | None = None, actor: str = "-"
 ) -> tuple[Client, str | None]:
-    """A new client and its secret, which is shown this once; None for a public client (`auth_method` none)."""
+    """A new client and its secret, which is shown this once; None for one that authenticates in another way."""
     metadata.check()
-    secret = None if metadata.auth_method is AuthMethod.NONE else new_token()
+    secret = new_token() if metadata.auth_method in (AuthMethod.BASIC, AuthMethod.POST) else None
     members: dict[str, Any] = {
         name: list(value) if isinstance(value, tuple) else value for name, value in asdict(metadata).items()
     }
@@ -43,6 +44,7 @@ def remove_client(tx: Session, now: datetime, client: Client, *, actor: str = "-
     """Close a client: it keeps its row, since grants and audit events name it, and can do nothing any more."""
     client.active = False
     client.registration_token_digest = None
+    forget(tx, f"client/{client.id}")
     audit.record(tx, now, "client.removed", actor=actor, object=client.id)
 
 

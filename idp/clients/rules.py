@@ -1,21 +1,43 @@
 """What a relying party may be, and which addresses an answer may go to."""
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from idp.clients.problems import BadClientAddress
 
-STANDARD_SCOPES = ("openid", "profile", "email", "org")
-GRANT_TYPES = ("authorization_code", "refresh_token")
+STANDARD_SCOPES = ("openid", "profile", "email", "phone", "address", "org", "offline_access")
+CODE, REFRESH, CLIENT_CREDENTIALS = "authorization_code", "refresh_token", "client_credentials"
+DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
+CIBA = "urn:openid:params:grant-type:ciba"
+EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+GRANT_TYPES = (CODE, REFRESH, CLIENT_CREDENTIALS, DEVICE, CIBA, EXCHANGE)
+SIGNED_BY = ("RS256", "ES256", "PS256")
 MOST_ADDRESS = 2000
+SHOWN_OR_CALLED = (
+    *("backchannel_logout_uri", "frontchannel_logout_uri", "client_uri", "initiate_login_uri", "logo_uri", "policy_uri"),
+    *("tos_uri", "jwks_uri", "sector_identifier_uri"),
+)
 
 
 class AuthMethod(StrEnum):
     BASIC = "client_secret_basic"
     POST = "client_secret_post"
+    PRIVATE_KEY = "private_key_jwt"
+    TLS = "tls_client_auth"
+    SELF_SIGNED_TLS = "self_signed_tls_client_auth"
     NONE = "none"
+
+
+class Profile(StrEnum):
+    """How strictly a client is held: FAPI 2.0 asks for PAR, sender-constrained tokens and ES256 or PS256; message signing
+    adds signed requests, answers and introspection."""
+
+    PLAIN = "plain"
+    FAPI2 = "fapi2"
+    FAPI2_SIGNED = "fapi2-message-signing"
 
 
 class ApplicationType(StrEnum):
@@ -32,33 +54,59 @@ class Metadata:
     """
 
     name: str
-    redirect_uris: tuple[str, ...]
+    redirect_uris: tuple[str, ...] = ()
     office: str = ""
     description: str = ""
     auth_method: AuthMethod = AuthMethod.BASIC
     application_type: ApplicationType = ApplicationType.WEB
-    grant_types: tuple[str, ...] = GRANT_TYPES
+    grant_types: tuple[str, ...] = (CODE, REFRESH)
     scopes: tuple[str, ...] = STANDARD_SCOPES
     audiences: tuple[str, ...] = ()
     post_logout_redirect_uris: tuple[str, ...] = ()
     backchannel_logout_uri: str = ""
+    frontchannel_logout_uri: str = ""
     client_uri: str = ""
     initiate_login_uri: str = ""
+    logo_uri: str = ""
+    policy_uri: str = ""
+    tos_uri: str = ""
+    contacts: tuple[str, ...] = ()
+    jwks: dict[str, Any] = field(default_factory=dict)
+    jwks_uri: str = ""
+    request_uris: tuple[str, ...] = ()
+    sector_identifier_uri: str = ""
+    subject_type: str = "public"
     id_token_alg: str = "RS256"  # noqa: S105
+    userinfo_alg: str = ""
+    introspection_alg: str = ""
+    authorization_alg: str = ""
+    request_object_alg: str = ""
+    assertion_alg: str = ""
+    default_max_age: int | None = None
+    default_acr_values: tuple[str, ...] = ()
+    require_auth_time: bool = False
+    require_pkce: bool = True
+    require_par: bool = False
+    require_request_object: bool = False
+    dpop_bound: bool = False
+    tls_bound: bool = False
+    tls_subject_dn: str = ""
+    details_types: tuple[str, ...] = ()
+    profile: Profile = Profile.PLAIN
     trusted: bool = False
 
     def check(self) -> None:
         """Raise `BadClientAddress` for the first address that cannot be taken."""
         native = self.application_type is ApplicationType.NATIVE
-        if not self.redirect_uris:
+        if not self.redirect_uris and CODE in self.grant_types:
             raise BadClientAddress(field="redirect_uris")
-        for field in ("redirect_uris", "post_logout_redirect_uris"):
-            for uri in getattr(self, field):
+        for member in ("redirect_uris", "post_logout_redirect_uris", "request_uris"):
+            for uri in getattr(self, member):
                 if not may_redirect_to(uri, native=native):
-                    raise BadClientAddress(field=field)
-        for field in ("backchannel_logout_uri", "client_uri", "initiate_login_uri"):
-            if (uri := getattr(self, field)) and not may_redirect_to(uri, native=False):
-                raise BadClientAddress(field=field)
+                    raise BadClientAddress(field=member)
+        for member in SHOWN_OR_CALLED:
+            if (uri := getattr(self, member)) and not may_redirect_to(uri, native=False):
+                raise BadClientAddress(field=member)
 
 
 def _split(uri: str) -> SplitResult | None:
@@ -106,6 +154,10 @@ def redirect_matches(registered: str, sent: str, *, any_port: bool) -> bool:
 
 def _without_port(parts: SplitResult) -> tuple[str, ...]:
     return parts.scheme, parts.hostname or "", parts.path, parts.query, parts.fragment
+
+
+def host_of(uri: str) -> str:
+    return urlsplit(uri).hostname or ""
 
 
 def origin(uri: str) -> str:

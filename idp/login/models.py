@@ -1,4 +1,5 @@
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import JSON, ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -24,7 +25,8 @@ class AuthorizationRequest(Base):
     prompts: Mapped[list[str]] = mapped_column(JSON)
     max_age: Mapped[int | None]
     login_hint: Mapped[str]
-    hint_subject: Mapped[str | None]  # `sub` of a valid id_token_hint
+    hint_subject: Mapped[str | None]  # the account that a valid id_token_hint or a `claims` request names
+    asked: Mapped[dict[str, Any]] = mapped_column(JSON)  # what else was asked for; see oidc.checks.Ask
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)
     username: Mapped[str]  # what was typed on the first page

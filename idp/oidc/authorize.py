@@ -1,117 +1,153 @@
-"""The authorization endpoint: check, store, then let `next_step` decide, as often as it takes."""
+"""The authorization endpoint: check, then let `next_step` decide, as often as it takes.
 
-from datetime import datetime, timedelta
+A person who is signed in already gets the answer at once; otherwise the request is stored and each page comes back here.
+"""
+
+from datetime import timedelta
+from typing import Any
 from urllib.parse import urlencode
 
 from authlib.oauth2 import OAuth2Error
-from fastapi import APIRouter, Request, Response
-from fastapi.responses import RedirectResponse
+from authlib.oauth2.rfc6749 import InvalidRequestError
 from sqlalchemy.orm import Session
+from starlette.responses import RedirectResponse, Response
 
+from idp.clients.models import Client, find_client
 from idp.login import cookies
-from idp.login.models import AuthorizationRequest, SignInSession
+from idp.login.models import AuthorizationRequest
 from idp.login.requests import find_request, store_request
 from idp.login.rules import SignedIn, Step, next_step
-from idp.login.sessions import Current
+from idp.login.sessions import Seen, seen_session
+from idp.oidc import store
 from idp.oidc.answers import back_to_client
 from idp.oidc.checks import Ask, run_checks
-from idp.oidc.models import AuthorizationCode, Consent, Grant
-from idp.oidc.params import EitherPairs, Pairs, once
-from idp.oidc.problems import RequestRefused
-from idp.settings import IdpSettings
+from idp.oidc.endpoint import Call, endpoint
+from idp.oidc.issuing import give_grant
+from idp.oidc.models import Consent
+from idp.oidc.par import PUSHED
+from idp.oidc.params import once
+from idp.oidc.store import Kind
 from shared import audit, words
-from shared.clock import Now
-from shared.db import Tx
-from shared.ids import digest, new_id, new_token
+from shared.ids import new_token
 
 CODE_LIFETIME = timedelta(seconds=60)
-PUSHED = "urn:ietf:params:oauth:request_uri:"
 PAGES = {Step.SIGN_IN: "/login", Step.CONSENT: "/consent"}
 
-router = APIRouter(include_in_schema=False)
+
+def authorize(call: Call) -> Response:
+    if call.request.method == "GET" and "request" in call.params and "client_id" not in call.params:
+        return _go_on(call, call.params["request"])
+    return _begin(call)
 
 
-@router.api_route("/authorize", methods=["GET", "POST"])
-def authorize(request: Request, pairs: EitherPairs, tx: Tx, now: Now, session: Current) -> Response:
-    if request.method == "GET" and "request" in request.query_params and "client_id" not in request.query_params:
-        return _go_on(request, tx, now, session, request.query_params["request"])
-    return _begin(request, pairs, tx, now)
-
-
-def _begin(request: Request, pairs: Pairs, tx: Session, now: datetime) -> Response:
-    settings: IdpSettings = request.app.state.settings
+def _begin(call: Call) -> Response:
+    pushed = call.params.get("request_uri", "").removeprefix(PUSHED) if "request_uri" in call.params else ""
+    is_pushed = call.params.get("request_uri", "").startswith(PUSHED)
+    if is_pushed:
+        call.pairs = _pushed(call, pushed)
+        call.params = once(call.pairs)
+    ask = Ask(call.params, call.tx, call.settings, call.now, call.pairs, call.fetched)
     try:
-        params = once(pairs)
-        if params.get("request_uri", "").startswith(PUSHED):
-            stored = _pushed(tx, now, params)
-        else:
-            ask = Ask(params, tx, settings)
-            try:
-                run_checks(ask, "authorize")
-            except OAuth2Error as error:
-                if ask.trusted_uri is None:
-                    raise
-                return back_to_client(ask.trusted_uri, settings.issuer, params.get("state"), **dict(error.get_body()))
-            stored = store_request(tx, now, **ask.members())
+        run_checks(ask, "authorize")
     except OAuth2Error as error:
-        raise RequestRefused(error=error.error, reason=error.description or "") from None
-    # Not bound to the browser yet: a POST from another site brings no cookies.
-    answer = RedirectResponse(f"/authorize?{urlencode({'request': stored.id})}", 303)
-    if (language := params.get("ui_locales", "").split(" ")[0][:2].lower()) in words.LANGUAGES:
-        cookies.set_language(request, answer, language)
+        if ask.trusted_uri is None:
+            raise
+        _record_refusal(call, ask, error)
+        return _answer(call, ask.client, ask.trusted_uri, ask.asked, ask.params.get("state"), **dict(error.get_body()))
+    if is_pushed:
+        ask.asked["pushed"] = pushed
+    elif ask.client and (ask.client.require_par or ask.client.is_fapi):
+        raise InvalidRequestError("This client must push its requests.")
+    session = seen_session(call.tx, call.request, call.now, call.settings)
+    if session is None and call.request.method == "POST":
+        return _to_be_continued(call, ask, None)  # from another site it brings no cookies; the GET that follows does
+    step = next_step(ask, signed_in(call.tx, session, ask.client), ask.client, call.now)
+    if page := PAGES.get(step):
+        return _to_be_continued(call, ask, page)
+    return _finish(call, step, ask.client, session, ask.members())
+
+
+def _to_be_continued(call: Call, ask: Ask, page: str | None) -> Response:
+    stored = store_request(call.tx, call.now, **ask.members())
+    answer = RedirectResponse(f"{page or '/authorize'}?{urlencode({'request': stored.id})}", 303)
+    if page:
+        stored.browser = cookies.ensure_device(call.request, answer)
+    if (language := ask.params.get("ui_locales", "").split(" ")[0][:2].lower()) in words.LANGUAGES:
+        cookies.set_language(call.request, answer, language)
     return answer
 
 
-def _pushed(tx: Session, now: datetime, params: dict[str, str]) -> AuthorizationRequest:
-    stored = tx.get(AuthorizationRequest, params["request_uri"].removeprefix(PUSHED))
-    if stored is None or stored.client_id != params.get("client_id") or now >= stored.expires_at or stored.answered_at:
+def _pushed(call: Call, secret: str) -> list[tuple[str, str]]:
+    """The parameters of a pushed request: it may be opened more than once before it is answered, but not after."""
+    found = store.find(call.tx, Kind.PUSHED, secret)
+    client_id = call.params.get("client_id")
+    if found is None or found.body["client"] != client_id or call.now >= found.expires_at or found.used_at:
         raise OAuth2Error(error="invalid_request_uri", description="The request_uri is unknown, used or too old.")
-    return stored
+    pairs = [(name, value) for name, value in found.body["pairs"] if name != "client_id"]
+    return [*pairs, ("client_id", str(client_id))]
 
 
-def _go_on(request: Request, tx: Session, now: datetime, session: SignInSession | None, request_id: str) -> Response:
-    settings: IdpSettings = request.app.state.settings
+def _go_on(call: Call, request_id: str) -> Response:
     answer = RedirectResponse("", 303)
-    known, given = cookies.device(request), cookies.ensure_device(request, answer)
-    stored = find_request(tx, now, request_id, known, first_seen_by=given)
-    step = next_step(stored, signed_in(tx, session, stored.client_id), stored.client, now)
+    known, given = cookies.device(call.request), cookies.ensure_device(call.request, answer)
+    stored = find_request(call.tx, call.now, request_id, known, first_seen_by=given)
+    session = seen_session(call.tx, call.request, call.now, call.settings)
+    client = find_client(call.tx, stored.client_id) if stored.client_id else None
+    step = next_step(stored, signed_in(call.tx, session, client), client, call.now)
     if page := PAGES.get(step):
         answer.headers["location"] = f"{page}?{urlencode({'request': stored.id})}"
         return answer
-    stored.answered_at = now
-    if step is not Step.ISSUE or session is None:
-        return back_to_client(stored.redirect_uri, settings.issuer, stored.state, error=str(step))
-    if stored.client is None:
+    stored.answered_at = call.now
+    if client is None and step is Step.ISSUE:
         answer.headers["location"] = stored.redirect_uri
         return answer
-    code = issue_code(tx, now, stored, session)
-    return back_to_client(stored.redirect_uri, settings.issuer, stored.state, code=code)
+    return _finish(call, step, client, session, members_of(stored))
 
 
-def signed_in(tx: Session, session: SignInSession | None, client_id: str | None) -> SignedIn | None:
+def members_of(stored: AuthorizationRequest) -> dict[str, Any]:
+    names = ("redirect_uri", "scopes", "state", "nonce", "code_challenge", "asked")
+    return {name: getattr(stored, name) for name in names}
+
+
+def signed_in(tx: Session, session: Seen | None, client: Client | None) -> SignedIn | None:
     """What `next_step` needs to know of the person."""
     if session is None:
         return None
-    consent = tx.get(Consent, (session.account_id, client_id)) if client_id else None
+    consent = tx.get(Consent, (session.account_id, client.id)) if client and not client.trusted else None
     return SignedIn(session.account_id, session.auth_time, frozenset(consent.scopes if consent else ()))
 
 
-def issue_code(tx: Session, now: datetime, stored: AuthorizationRequest, session: SignInSession) -> str:
+def _finish(call: Call, step: Step, client: Client | None, session: Seen | None, members: dict[str, Any]) -> Response:
+    asked, uri, state = members["asked"], members["redirect_uri"], members["state"]
+    if "pushed" in asked:
+        pushed = store.use(call.tx, Kind.PUSHED, asked["pushed"], call.now)
+        if pushed is None or pushed.used_at:
+            raise OAuth2Error(error="invalid_request_uri", description="The request_uri is used.")
+    if step is not Step.ISSUE or session is None or client is None:
+        return _answer(call, client, uri, asked, state, error=str(step))
+    return _answer(call, client, uri, asked, state, code=issue_code(call, client, session, members))
+
+
+def issue_code(call: Call, client: Client, session: Seen, members: dict[str, Any]) -> str:
     """Give a grant, and a code that can be exchanged once within a minute."""
-    grant = Grant(
-        id=new_id(), client_id=stored.client_id, session_id=session.id, scopes=stored.scopes, nonce=stored.nonce, created_at=now
-    )
+    asked = {name: value for name, value in members["asked"].items() if name in ("claims", "resources", "details")}
+    scopes, nonce = members["scopes"], members["nonce"]
+    grant_id = give_grant(call.tx, call.now, call.settings, client, session, scopes, nonce=nonce, asked=asked)
     code = new_token()
-    tx.add(grant)
-    tx.flush()
-    tx.add(
-        AuthorizationCode(
-            digest=digest(code),
-            grant_id=grant.id,
-            redirect_uri=stored.redirect_uri,
-            code_challenge=stored.code_challenge,
-            expires_at=now + CODE_LIFETIME,
-        )
-    )
-    audit.record(tx, now, "grant.given", actor=session.account_id, object=grant.id, client=stored.client_id)
+    body = {"redirect_uri": members["redirect_uri"], "code_challenge": members["code_challenge"]}
+    if "dpop_jkt" in members["asked"]:
+        body["dpop_jkt"] = members["asked"]["dpop_jkt"]
+    store.put(call.tx, Kind.CODE, code, call.now + CODE_LIFETIME, grant_id=grant_id, body=body)
     return code
+
+
+def _answer(call: Call, client: Client | None, uri: str, asked: dict[str, Any], state: str | None, **members: str) -> Response:
+    return back_to_client(call, client, uri, asked.get("response_mode", "query"), state, members)
+
+
+def _record_refusal(call: Call, ask: Ask, error: OAuth2Error) -> None:
+    actor = ask.client.id if ask.client else "-"
+    audit.record(call.tx, call.now, "refused.authorize", actor=actor, error=str(error.error))
+
+
+answer = endpoint(authorize, "GET", "POST", page=True)

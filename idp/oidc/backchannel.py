@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from idp.keys.actions import signing_key
 from idp.login.models import SignInSession
+from idp.oidc.claims import subject
 from idp.oidc.models import Grant, LogoutNotice
 from idp.settings import IdpSettings
 from shared import clock
@@ -32,7 +33,7 @@ def logout_token(tx: Session, now: datetime, settings: IdpSettings, notice: Logo
     claims = {
         "iss": settings.issuer,
         "aud": notice.client_id,
-        "sub": tx.get_one(SignInSession, notice.session_id).account_id,
+        "sub": subject(settings, notice.client, tx.get_one(SignInSession, notice.session_id).account_id),
         "iat": int(now.timestamp()),
         "exp": int((now + TOKEN_LIFETIME).timestamp()),
         "jti": new_id(),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal
 
 from authlib.oauth2.rfc6749 import (
@@ -14,12 +15,19 @@ from authlib.oauth2.rfc6749 import (
 from authlib.oauth2.rfc7636.challenge import CODE_CHALLENGE_PATTERN
 from sqlalchemy.orm import Session
 
-from idp.clients.models import Client
-from idp.oidc.hints import read_hint
-from idp.oidc.params import Params
+from idp.clients.models import Client, find_client
+from idp.clients.rules import CODE
+from idp.login.rules import PASSWORD
+from idp.oidc.hints import account_of, read_hint
+from idp.oidc.outbound import Fetched
+from idp.oidc.params import Pairs, Params
+from idp.oidc.resources import asked_resources
 from idp.settings import IdpSettings
 
 PROMPTS = {"none", "login", "consent", "select_account"}
+RESPONSE_MODES = ("query", "fragment", "form_post")
+ACR_VALUES = (PASSWORD,)
+LONGEST = {"state": 4096, "nonce": 1024, "redirect_uri": 2000, "scope": 1024, "code_challenge": 128}  # signs
 
 Endpoint = Literal["authorize", "par"]
 
@@ -27,37 +35,58 @@ Endpoint = Literal["authorize", "par"]
 @dataclass
 class Ask:
     """One request under way through the table. `trusted_uri` is set once the redirect URI is known to be the client's:
-    before that, a refusal is told to the person only and never sent anywhere."""
+    before that, a refusal is told to the person only and never sent anywhere.
+
+    `asked` is what is kept beside scopes: `claims` (place -> names), `resources`, `details`, `acr_values`, `dpop_jkt`,
+    `response_mode`, `display`, `pushed`.
+    """
 
     params: Params
     tx: Session
     settings: IdpSettings
+    now: datetime
+    pairs: Pairs = ()
+    fetched: Fetched = field(default_factory=Fetched)
     client: Client | None = None
     trusted_uri: str | None = None
     hint_subject: str | None = None
     scopes: list[str] = field(default_factory=list)
     prompts: list[str] = field(default_factory=list)
     max_age: int | None = None
+    asked: dict[str, Any] = field(default_factory=dict)
+
+    # With these it can be judged by `next_step` before anything is stored.
+    consented_at: datetime | None = None
+    denied_at: datetime | None = None
+
+    @property
+    def created_at(self) -> datetime:
+        return self.now
+
+    @property
+    def answer_mode(self) -> str:
+        return str(self.asked.get("response_mode", "query"))
 
     def members(self) -> dict[str, Any]:
         """The columns of the stored request."""
         return {
-            "client": self.client,
+            "client_id": self.client.id if self.client else None,
             "redirect_uri": self.trusted_uri,
             "scopes": self.scopes,
             "state": self.params.get("state"),
             "nonce": self.params.get("nonce"),
-            "code_challenge": self.params["code_challenge"],
+            "code_challenge": self.params.get("code_challenge", ""),
             "prompts": self.prompts,
             "max_age": self.max_age,
             "login_hint": self.params.get("login_hint", "")[:100],
             "hint_subject": self.hint_subject,
+            "asked": self.asked,
         }
 
 
 def known_client(ask: Ask) -> None:
-    client = ask.tx.get(Client, ask.params.get("client_id", ""))
-    if client is None or not client.active:
+    client = find_client(ask.tx, ask.params.get("client_id", ""))
+    if client is None:
         raise InvalidRequestError("The client_id is missing or unknown.")
     ask.client = client
 
@@ -75,17 +104,27 @@ def no_request_object(ask: Ask) -> None:
             raise OAuth2Error(error=error, description="Request objects are not taken here.")
 
 
+def known_response_mode(ask: Ask) -> None:
+    mode = ask.params.get("response_mode", "query")
+    if mode not in RESPONSE_MODES:
+        raise InvalidRequestError("The response_mode is not one of those in the provider's metadata.")
+    ask.asked["response_mode"] = mode
+
+
 def code_flow_only(ask: Ask) -> None:
     if "response_type" not in ask.params:
         raise InvalidRequestError("The response_type is missing.")
     if ask.params["response_type"] != "code":
         raise UnsupportedResponseTypeError("", description="Only the response_type code is supported.")
-    if ask.params.get("response_mode", "query") != "query":
-        raise InvalidRequestError("Only the response_mode query is supported.")
+
+
+def bounded(ask: Ask) -> None:
+    if any(len(ask.params.get(name, "")) > most for name, most in LONGEST.items()):
+        raise InvalidRequestError("A parameter is too long.")
 
 
 def allowed_for_client(ask: Ask) -> None:
-    if ask.client and "authorization_code" not in ask.client.grant_types:
+    if ask.client and CODE not in ask.client.grant_types:
         raise UnauthorizedClientError("The client may not use the authorization code grant.")
 
 
@@ -98,10 +137,15 @@ def openid_scope(ask: Ask) -> None:
 
 
 def pkce_s256(ask: Ask) -> None:
-    """Of every client, by S256 only (RFC 7636; RFC 9700, 2.1.1): an omitted method would mean `plain`."""
-    if not CODE_CHALLENGE_PATTERN.fullmatch(ask.params.get("code_challenge", "")):
+    """By S256 only (RFC 7636; RFC 9700, 2.1.1): an omitted method would mean `plain`. A confidential client may be
+    registered to go without, and is then protected by its own authentication and the nonce."""
+    challenge = ask.params.get("code_challenge", "")
+    needed = ask.client is None or ask.client.is_public or ask.client.is_fapi or ask.client.require_pkce
+    if not challenge and not needed and "code_challenge_method" not in ask.params:
+        return
+    if not CODE_CHALLENGE_PATTERN.fullmatch(challenge):
         raise InvalidRequestError("A code_challenge is required (PKCE).")
-    if ask.params.get("code_challenge_method") != "S256" or len(ask.params["code_challenge"]) != 43:
+    if ask.params.get("code_challenge_method") != "S256" or len(challenge) != 43:
         raise InvalidRequestError("The code_challenge_method must be S256.")
 
 
@@ -115,7 +159,10 @@ def max_age(ask: Ask) -> None:
     text = ask.params.get("max_age")
     if text is not None and not (text.isascii() and text.isdigit() and len(text) <= 9):
         raise InvalidRequestError("The max_age must be a number of seconds.")
-    ask.max_age = int(text) if text is not None else None
+    if text is not None:
+        ask.max_age = int(text)
+    elif ask.client:
+        ask.max_age = ask.client.default_max_age
 
 
 def id_token_hint(ask: Ask) -> None:
@@ -123,7 +170,19 @@ def id_token_hint(ask: Ask) -> None:
         claims = read_hint(ask.tx, ask.settings, hint, ask.client.id if ask.client else None)
         if claims is None:
             raise InvalidRequestError("The id_token_hint was not issued here to this client.")
-        ask.hint_subject = str(claims["sub"])
+        ask.hint_subject = account_of(ask.tx, claims)
+
+
+def resources(ask: Ask) -> None:
+    if ask.client and (named := asked_resources(ask.pairs, ask.client)):
+        ask.asked["resources"] = named
+
+
+def acr_values(ask: Ask) -> None:
+    """A wish, not a demand (Core, 3.1.2.1): values that nobody knows are left out."""
+    asked = ask.params.get("acr_values", "").split() or (ask.client.default_acr_values if ask.client else [])
+    if known := [value for value in asked if value in ACR_VALUES]:
+        ask.asked["acr_values"] = known
 
 
 Check = Callable[[Ask], None]
@@ -134,6 +193,8 @@ CHECKS: tuple[tuple[Check, frozenset[Endpoint]], ...] = (
     (known_client, frozenset({"authorize"})),  # a pushed request comes from a client that has authenticated
     (registered_redirect_uri, EVERYWHERE),
     (no_request_object, EVERYWHERE),
+    (known_response_mode, EVERYWHERE),
+    (bounded, EVERYWHERE),
     (code_flow_only, EVERYWHERE),
     (allowed_for_client, EVERYWHERE),
     (openid_scope, EVERYWHERE),
@@ -141,6 +202,8 @@ CHECKS: tuple[tuple[Check, frozenset[Endpoint]], ...] = (
     (prompts, EVERYWHERE),
     (max_age, EVERYWHERE),
     (id_token_hint, EVERYWHERE),
+    (acr_values, EVERYWHERE),
+    (resources, EVERYWHERE),
 )
 
 

@@ -3,10 +3,10 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from idp.clients.rules import GRANT_TYPES, STANDARD_SCOPES, AuthMethod
+from idp.clients.rules import GRANT_TYPES, SIGNED_BY, STANDARD_SCOPES, AuthMethod
 from idp.keys.actions import published
-from idp.login.rules import PASSWORD
-from idp.oidc.checks import PROMPTS
+from idp.oidc.checks import ACR_VALUES, PROMPTS, RESPONSE_MODES
+from idp.oidc.claims import PERSONAL
 from shared import words
 from shared.db import Read
 from shared.tokens import ALGORITHMS
@@ -24,24 +24,31 @@ def metadata(issuer: str) -> dict[str, Any]:
         "token_endpoint": f"{issuer}/token",
         "userinfo_endpoint": f"{issuer}/userinfo",
         "jwks_uri": f"{issuer}/jwks",
+        "introspection_endpoint": f"{issuer}/introspect",
+        "revocation_endpoint": f"{issuer}/revoke",
         "registration_endpoint": f"{issuer}/register",
         "end_session_endpoint": f"{issuer}/end_session",
         "pushed_authorization_request_endpoint": f"{issuer}/par",
         "require_pushed_authorization_requests": False,
         "scopes_supported": list(STANDARD_SCOPES),
         "response_types_supported": ["code"],
-        "response_modes_supported": ["query"],
+        "response_modes_supported": list(RESPONSE_MODES),
         "grant_types_supported": list(GRANT_TYPES),
-        "subject_types_supported": ["public"],
+        "subject_types_supported": ["public", "pairwise"],
         "id_token_signing_alg_values_supported": list(ALGORITHMS),
         "token_endpoint_auth_methods_supported": methods,
+        "token_endpoint_auth_signing_alg_values_supported": list(SIGNED_BY),
+        "introspection_endpoint_auth_methods_supported": [method for method in methods if method != AuthMethod.NONE],
+        "introspection_endpoint_auth_signing_alg_values_supported": list(SIGNED_BY),
+        "revocation_endpoint_auth_methods_supported": methods,
+        "revocation_endpoint_auth_signing_alg_values_supported": list(SIGNED_BY),
         "code_challenge_methods_supported": ["S256"],
-        "acr_values_supported": [PASSWORD],
+        "acr_values_supported": list(ACR_VALUES),
         "prompt_values_supported": sorted(PROMPTS),
         "ui_locales_supported": list(words.LANGUAGES),
         "claims_supported": [
             *("iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash"),
-            *("name", "preferred_username", "email", "honorific", "post", "unit"),
+            *sorted(PERSONAL),
         ],
         "claims_parameter_supported": False,
         "request_parameter_supported": False,

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from idp.keys.actions import all_keys
+from idp.login.models import SignInSession
 from idp.settings import IdpSettings
 from shared.tokens import InvalidToken, verify
 
@@ -22,3 +23,9 @@ def read_hint(tx: Session, settings: IdpSettings, hint: str, client_id: str | No
         return verify(hint, all_keys(tx, settings), issued_at, issuer=settings.issuer, audience=audience, typ="jwt")
     except (InvalidToken, ValueError, TypeError, KeyError, IndexError, OverflowError, OSError):
         return None
+
+
+def account_of(tx: Session, claims: dict[str, Any]) -> str:
+    """Whom an ID token of ours tells of: its `sub` may be pairwise, its `sid` leads to the account."""
+    session = tx.get(SignInSession, str(claims.get("sid")))
+    return session.account_id if session else str(claims["sub"])

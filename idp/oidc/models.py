@@ -1,49 +1,49 @@
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import JSON, ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from idp.clients.models import Client
-from idp.login.models import SignInSession
 from shared.db import Base
 
 
 class Grant(Base):
-    """The root of everything issued for one answer to one request: code, access tokens, refresh tokens."""
+    """The root of everything issued for one answer to one request: codes, access tokens, refresh tokens.
+
+    One without `offline` lives no longer than its session. `asked` holds what the request named beside scopes: `claims`,
+    `resources`, `details`, `act`. `key` is the confirmation of a sender-constrained grant (RFC 7800): `jkt` or `x5t#S256`.
+    """
 
     __tablename__ = "oauth_grant"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    client_id: Mapped[str] = mapped_column(ForeignKey("client.id"))
+    client_id: Mapped[str] = mapped_column(ForeignKey("client.id"), index=True)
+    account_id: Mapped[str] = mapped_column(index=True)  # of the session, too; accounts are never removed
     session_id: Mapped[str] = mapped_column(ForeignKey("session.id"), index=True)
     scopes: Mapped[list[str]] = mapped_column(JSON)
     nonce: Mapped[str | None]
+    asked: Mapped[dict[str, Any]] = mapped_column(JSON)
+    key: Mapped[dict[str, str]] = mapped_column(JSON)
+    acr: Mapped[str]
+    amr: Mapped[list[str]] = mapped_column(JSON)
+    auth_time: Mapped[datetime]
+    offline: Mapped[bool]
     created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None] = mapped_column(index=True)
     revoked_at: Mapped[datetime | None]
 
-    client: Mapped[Client] = relationship(lazy="joined")
-    session: Mapped[SignInSession] = relationship(lazy="joined")
 
+class Artifact(Base):
+    """Something that is used once, or remembered once: see `store`. `digest` is the SHA-256 of the secret itself."""
 
-class AuthorizationCode(Base):
-    __tablename__ = "authorization_code"
+    __tablename__ = "artifact"
 
+    kind: Mapped[str] = mapped_column(primary_key=True)
     digest: Mapped[str] = mapped_column(primary_key=True)
-    grant_id: Mapped[str] = mapped_column(ForeignKey("oauth_grant.id"), index=True)
-    redirect_uri: Mapped[str]
-    code_challenge: Mapped[str]
-    expires_at: Mapped[datetime]
-    used_at: Mapped[datetime | None]
-
-
-class RefreshToken(Base):
-    """One link of a chain: used once, then replaced by the next."""
-
-    __tablename__ = "refresh_token"
-
-    digest: Mapped[str] = mapped_column(primary_key=True)
-    grant_id: Mapped[str] = mapped_column(ForeignKey("oauth_grant.id"), index=True)
-    issued_at: Mapped[datetime]
+    grant_id: Mapped[str | None] = mapped_column(ForeignKey("oauth_grant.id"), index=True)
+    body: Mapped[dict[str, Any]] = mapped_column(JSON)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
     used_at: Mapped[datetime | None]
 
 

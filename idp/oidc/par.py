@@ -1,28 +1,31 @@
 """Pushed authorization requests (RFC 9126): the same checks, from a client that has authenticated."""
 
-from authlib.oauth2 import OAuth2Error
-from fastapi import APIRouter, Request, Response
+from datetime import timedelta
 
-from idp.login.requests import store_request
-from idp.login.rules import REQUEST_LIFETIME
-from idp.oidc.answers import issued, refusal
-from idp.oidc.authorize import PUSHED
+from starlette.responses import Response
+
+from idp.oidc import store
+from idp.oidc.answers import issued
 from idp.oidc.checks import Ask, run_checks
 from idp.oidc.client_auth import authenticate
-from idp.oidc.params import FormPairs, once
-from shared.clock import Now
-from shared.db import Tx
+from idp.oidc.endpoint import Call, endpoint
+from idp.oidc.store import Kind
+from shared.ids import new_token
 
-router = APIRouter(include_in_schema=False)
+PUSHED = "urn:ietf:params:oauth:request_uri:"
+LIFETIME = timedelta(seconds=90)
 
 
-@router.post("/par")
-def push(request: Request, pairs: FormPairs, tx: Tx, now: Now) -> Response:
-    try:
-        params = once(pairs)
-        ask = Ask(params, tx, request.app.state.settings, client=authenticate(tx, request, params))
-        run_checks(ask, "par")
-    except OAuth2Error as error:
-        return refusal(error)
-    stored = store_request(tx, now, **ask.members())
-    return issued({"request_uri": f"{PUSHED}{stored.id}", "expires_in": int(REQUEST_LIFETIME.total_seconds())}, 201)
+def push(call: Call) -> Response:
+    call.client = authenticate(call)
+    ask = Ask(call.params, call.tx, call.settings, call.now, call.pairs, call.fetched, client=call.client)
+    run_checks(ask, "par")
+    secret = new_token()
+    kept = [(name, value) for name, value in call.pairs if name in ask.params and name not in CREDENTIALS]
+    store.put(call.tx, Kind.PUSHED, secret, call.now + LIFETIME, body={"client": call.client.id, "pairs": kept})
+    return issued({"request_uri": f"{PUSHED}{secret}", "expires_in": int(LIFETIME.total_seconds())}, 201)
+
+
+CREDENTIALS = {"client_secret", "client_assertion", "client_assertion_type"}
+
+answer = endpoint(push, "POST", name="par")

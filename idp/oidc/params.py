@@ -9,7 +9,8 @@ from authlib.oauth2.rfc6749 import InvalidRequestError
 from fastapi import Depends, Request
 
 MOST_PARAMETERS = 40
-MOST_LENGTH = 4096
+MOST_LENGTH = 16 * 1024  # of a request object or a token; the shorter ones have bounds of their own
+REPEATABLE = {"resource", "audience"}  # RFC 8707, 2; RFC 8693, 2.1: read from the pairs
 FORM = "application/x-www-form-urlencoded"
 
 Pairs = Sequence[tuple[str, str]]
@@ -21,6 +22,8 @@ def once(pairs: Pairs) -> Params:
     params: Params = {}
     for name, value in pairs:
         if name in params:
+            if name in REPEATABLE:
+                continue
             raise InvalidRequestError("A parameter is repeated.")
         if len(value) > MOST_LENGTH or "\0" in value:
             raise InvalidRequestError("A parameter is too long or holds a forbidden sign.")
@@ -45,7 +48,8 @@ async def _form(request: Request) -> Pairs:
     return _parse((await request.body()).decode("latin-1"))
 
 
-async def _either(request: Request) -> Pairs:
+async def read_pairs(request: Request) -> Pairs:
+    """Of the query for a GET, of the form else."""
     return _query(request) if request.method == "GET" else await _form(request)
 
 
@@ -59,4 +63,4 @@ async def _json(request: Request) -> Any:
 
 Json = Annotated[Any, Depends(_json)]
 FormPairs = Annotated[Pairs, Depends(_form)]
-EitherPairs = Annotated[Pairs, Depends(_either)]
+EitherPairs = Annotated[Pairs, Depends(read_pairs)]

@@ -1,32 +1,36 @@
-from authlib.oauth2 import OAuth2Error
+"""The token endpoint."""
+
+from collections.abc import Callable
+from typing import Any
+
 from authlib.oauth2.rfc6749 import InvalidRequestError, UnauthorizedClientError, UnsupportedGrantTypeError
-from fastapi import APIRouter, Request, Response
+from starlette.responses import Response
 
-from idp.oidc.answers import issued, refusal
+from idp.clients.rules import CLIENT_CREDENTIALS, CODE, REFRESH
+from idp.oidc.answers import issued
 from idp.oidc.client_auth import authenticate
-from idp.oidc.grants import GRANTS
-from idp.oidc.params import FormPairs, Params, once
-from shared import audit
-from shared.clock import Now
-from shared.db import Tx
+from idp.oidc.endpoint import Call, endpoint
+from idp.oidc.grants.client import client_credentials
+from idp.oidc.grants.code import exchange_code
+from idp.oidc.grants.refresh import refresh
 
-router = APIRouter(include_in_schema=False)
+GRANTS: dict[str, Callable[[Call], dict[str, Any]]] = {
+    CODE: exchange_code,
+    REFRESH: refresh,
+    CLIENT_CREDENTIALS: client_credentials,
+}
 
 
-@router.post("/token")
-def token(request: Request, pairs: FormPairs, tx: Tx, now: Now) -> Response:
-    params: Params = {}
-    try:
-        params = once(pairs)
-        if "grant_type" not in params:
-            raise InvalidRequestError("The grant_type is missing.")
-        client = authenticate(tx, request, params)
-        grant = GRANTS.get(params["grant_type"])
-        if grant is None:
-            raise UnsupportedGrantTypeError("")
-        if params["grant_type"] not in client.grant_types:
-            raise UnauthorizedClientError("The client may not use this grant_type.")
-        return issued(grant(tx, now, request.app.state.settings, client, params))
-    except OAuth2Error as error:
-        audit.record(tx, now, "token.refused", actor=params.get("client_id", "-")[:100], error=error.error)
-        return refusal(error)
+def token(call: Call) -> Response:
+    if "grant_type" not in call.params:
+        raise InvalidRequestError("The grant_type is missing.")
+    call.client = authenticate(call)
+    grant = GRANTS.get(call.params["grant_type"])
+    if grant is None:
+        raise UnsupportedGrantTypeError("")
+    if call.params["grant_type"] not in call.client.grant_types:
+        raise UnauthorizedClientError("The client may not use this grant_type.")
+    return issued(grant(call))
+
+
+answer = endpoint(token, "POST")

@@ -7,7 +7,7 @@ from idp.accounts.passwords import matches, turn
 from idp.login.lockout import begin_try, forget_failures
 from idp.login.models import SignInSession
 from idp.login.sessions import end_session, living_sessions
-from idp.oidc.grants import revoke_all
+from idp.oidc.issuing import revoke_all
 from idp.portal.problems import CurrentPasswordWrong, PasswordsDiffer
 from idp.settings import IdpSettings
 
@@ -31,4 +31,4 @@ def change_password(
     for place in living_sessions(tx, now, settings, me.account_id):
         if place.id != me.id:
             end_session(tx, now, place, reason="password-changed")
-    revoke_all(tx, now, me.id, "password-changed")
+    revoke_all(tx, now, "password-changed", account_id=me.account_id)

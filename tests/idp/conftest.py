@@ -17,6 +17,7 @@ from starlette.testclient import TestClient
 from idp.accounts.actions import create_account
 from idp.app import build
 from idp.clients.actions import make_initial_access_token, register_client
+from idp.clients.models import Client
 from idp.clients.rules import ApplicationType, AuthMethod, Metadata
 from idp.keys.actions import ensure_keys
 from idp.settings import IdpSettings
@@ -24,7 +25,7 @@ from idp.units.actions import create_unit
 from idp.units.rules import Kind
 from shared import clock, migrate
 from shared.audit import AuditEvent
-from shared.db import Database
+from shared.db import Database, forget
 from shared.ids import new_id
 
 ISSUER = "https://id.example.test"
@@ -117,6 +118,12 @@ class House:
         """Every request from now on happens that much later."""
         instant = clock.now() + timedelta(**span)
         self.app.dependency_overrides[clock.now] = lambda: instant
+
+    def change_client(self, client_id: str, **changes: object) -> None:
+        with self.db.write() as tx:
+            for name, value in changes.items():
+                setattr(tx.get_one(Client, client_id), name, value)
+            forget(tx, f"client/{client_id}")
 
     def acts(self) -> list[str]:
         """What the audit record holds."""

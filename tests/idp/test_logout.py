@@ -13,7 +13,6 @@ import jwt
 import pytest
 from starlette.testclient import TestClient
 
-from idp.clients.models import Client
 from idp.login.sessions import ENDED
 from idp.oidc.backchannel import EVENT, tell_all
 from idp.oidc.models import LogoutNotice
@@ -65,8 +64,7 @@ def listening(receiver: Receiver) -> Iterator[Receiver]:
 
 
 def let_hear(house: House, client_id: str, uri: str) -> None:
-    with house.db.write() as tx:
-        tx.get_one(Client, client_id).backchannel_logout_uri = uri
+    house.change_client(client_id, backchannel_logout_uri=uri)
 
 
 def sign_out_by(browser: TestClient, **params: str) -> str:

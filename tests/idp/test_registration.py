@@ -113,7 +113,6 @@ def test_the_field_with_the_wrong_address_is_named() -> None:
         {"redirect_uris": "https://so-tay.test/cb"},
         {"redirect_uris": [1]},
         {"redirect_uris": ["https://so-tay.test/cb"] * 21},
-        {"token_endpoint_auth_method": "private_key_jwt"},
         {"token_endpoint_auth_method": ["none"]},
         {"grant_types": ["implicit"]},
         {"grant_types": [{}]},
@@ -125,7 +124,6 @@ def test_the_field_with_the_wrong_address_is_named() -> None:
         {"scope": 5},
         {"client_name": {"vi": "x"}},
         {"client_name": "x" * 3000},
-        {"subject_type": "pairwise"},
     ],
 )
 def test_metadata_that_is_not_supported_is_refused(house: House, changes: dict[str, Any]) -> None:

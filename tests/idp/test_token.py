@@ -6,7 +6,6 @@ import pytest
 
 from idp.accounts.actions import deactivate
 from idp.accounts.models import find_by_username
-from idp.clients.models import Client
 from shared import clock
 from tests.idp.conftest import House
 from tests.idp.walk import VERIFIER, as_spa, code_for, exchange, renew, tokens, who
@@ -71,10 +70,20 @@ def test_refresh_tokens_rotate_and_a_second_use_ends_the_grant(house: House) -> 
     second = renew(house, first["refresh_token"]).json()
     assert second["refresh_token"] != first["refresh_token"]
     assert who(house, second["access_token"]).status_code == 200
+    house.later(seconds=11)
     assert renew(house, first["refresh_token"]).json()["error"] == "invalid_grant"
     assert renew(house, second["refresh_token"]).json()["error"] == "invalid_grant"
     assert who(house, second["access_token"]).status_code == 401
     assert "refresh-token.reused" in house.acts()
+
+
+def test_a_second_use_within_the_grace_gets_the_same_successor(house: House) -> None:
+    """Its first answer may have been lost on the way; who has used the successor has had it."""
+    first = tokens(house, house.browser())
+    one, two = (renew(house, first["refresh_token"]).json() for _ in range(2))
+    assert one["refresh_token"] == two["refresh_token"]
+    assert renew(house, two["refresh_token"]).status_code == 200
+    assert renew(house, first["refresh_token"]).json()["error"] == "invalid_grant"
 
 
 def test_a_refresh_token_is_of_no_use_to_another_client(house: House) -> None:
@@ -86,9 +95,8 @@ def test_a_refresh_token_is_of_no_use_to_another_client(house: House) -> None:
 
 def test_a_refresh_cannot_widen_the_scope_and_loses_what_the_client_lost(house: House) -> None:
     got = tokens(house, house.browser())
-    assert renew(house, got["refresh_token"], scope="openid org").json()["error"] == "invalid_grant"
-    with house.db.write() as tx:
-        tx.get_one(Client, "web").scopes = ["openid"]
+    assert renew(house, got["refresh_token"], scope="openid org").json()["error"] == "invalid_scope"
+    house.change_client("web", scopes=["openid"])
     assert renew(house, got["refresh_token"]).json()["scope"] == "openid"
 
 
@@ -106,9 +114,7 @@ def test_a_closed_account_gets_nothing_any_more(house: House) -> None:
     assert browser.get("/").headers["location"].startswith("/authorize")
 
 
-@pytest.mark.parametrize(
-    "grant_type", ["password", "client_credentials", "implicit", "urn:ietf:params:oauth:grant-type:jwt-bearer"]
-)
+@pytest.mark.parametrize("grant_type", ["password", "implicit", "urn:ietf:params:oauth:grant-type:jwt-bearer"])
 def test_other_grants_do_not_exist(house: House, grant_type: str) -> None:
     auth = ("web", house.filled.web_secret)
     answer = house.machine().post("/token", data={"grant_type": grant_type, "username": "a", "password": "b"}, auth=auth)
@@ -116,8 +122,7 @@ def test_other_grants_do_not_exist(house: House, grant_type: str) -> None:
 
 
 def test_a_client_without_the_grant_is_refused(house: House) -> None:
-    with house.db.write() as tx:
-        tx.get_one(Client, "web").grant_types = ["authorization_code"]
+    house.change_client("web", grant_types=["authorization_code"])
     got = tokens(house, house.browser())
     assert "refresh_token" not in got
     assert renew(house, "any").json()["error"] == "unauthorized_client"

@@ -1,0 +1,78 @@
+import hmac
+from base64 import urlsafe_b64encode
+from dataclasses import replace
+from datetime import timedelta
+from functools import cache
+from hashlib import sha256
+from typing import Any
+
+from authlib.oauth2 import OAuth2Error
+from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidRequestError, InvalidScopeError
+
+from idp.keys.sealing import derive
+from idp.oidc import store
+from idp.oidc.endpoint import Call
+from idp.oidc.issuing import keep_alive, narrowed, revoke, tokens
+from idp.oidc.living import Living, read_grant
+from idp.oidc.store import Found, Kind
+from shared import audit
+
+GRACE = timedelta(seconds=10)
+
+
+def refresh(call: Call) -> dict[str, Any]:
+    """The refresh token grant with rotation (RFC 9700, 4.14): a token that comes twice was stolen from one of the two.
+
+    Within the grace, a second use whose first answer may have been lost gets the same successor again.
+    """
+    sent = call.params.get("refresh_token")
+    if sent is None:
+        raise InvalidRequestError("The refresh_token is missing.")
+    token = store.use(call.tx, Kind.REFRESH_TOKEN, sent, call.now)
+    if token is None or token.grant_id is None:
+        raise InvalidGrantError("The refresh token is not valid.")
+    living = read_grant(call.tx, token.grant_id)
+    successor = _successor(call, sent)
+    again = token.used_at is not None and _may_come_again(call, token, successor)
+    if living is None or living.client_id != call.caller.id or (token.used_at and not again):
+        audit.record(call.tx, call.now, "refresh-token.reused", actor=call.caller.id, object=token.grant_id)
+        revoke(call.tx, call.now, token.grant_id, "refresh-token-reused", actor=call.caller.id)
+        raise InvalidGrantError("The refresh token is not valid.")
+    if call.now >= token.expires_at or not living.is_living(call.now, call.settings):
+        raise InvalidGrantError("The refresh token is not valid.")
+    try:
+        living = _asked_for(call, narrowed(call.tx, living, call.caller))
+    except OAuth2Error:
+        store.give_back(call.tx, Kind.REFRESH_TOKEN, sent, token)  # an honest mistake costs nobody the token
+        raise
+    keep_alive(call.tx, call.now, call.settings, living)
+    return tokens(call, living, refresh_token=successor, again=again)
+
+
+def _asked_for(call: Call, living: Living) -> Living:
+    """With no more scopes than the request names (RFC 6749, 6), for who holds the key that it is bound to."""
+    if living.key and living.key != call.key:
+        raise InvalidGrantError("The refresh token belongs to another key.")
+    if "scope" not in call.params:
+        return living
+    asked = call.params["scope"].split()
+    if not set(asked) <= set(living.scopes):
+        raise InvalidScopeError("The scope is wider than the grant.")
+    return replace(living, scopes=[scope for scope in living.scopes if scope in asked])
+
+
+def _may_come_again(call: Call, token: Found, successor: str) -> bool:
+    following = store.find(call.tx, Kind.REFRESH_TOKEN, successor)
+    recent = token.used_at is not None and call.now - token.used_at <= GRACE
+    return recent and following is not None and following.used_at is None
+
+
+def _successor(call: Call, token: str) -> str:
+    """The token that follows: derived, so that it can be told twice though only its digest is kept."""
+    mac = hmac.new(_key(call.settings.secret.get_secret_value()), token.encode(), sha256)
+    return urlsafe_b64encode(mac.digest()).decode().rstrip("=")
+
+
+@cache
+def _key(secret: str) -> bytes:
+    return derive(secret, "refresh-tokens")

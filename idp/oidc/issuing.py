@@ -1,0 +1,119 @@
+"""Giving grants and what comes of them, and the one way to take it all back."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import Table, insert, select, update
+from sqlalchemy.orm import Session
+
+from idp.clients.models import Client
+from idp.clients.rules import REFRESH
+from idp.login.models import SignInSession
+from idp.login.sessions import TOUCH_EVERY, Seen
+from idp.oidc import claims, store
+from idp.oidc.endpoint import Call
+from idp.oidc.living import Living
+from idp.oidc.models import Grant
+from idp.oidc.store import Kind
+from idp.settings import IdpSettings
+from shared import audit
+from shared.ids import new_id, new_token
+
+GRANTS, SESSIONS = cast(Table, Grant.__table__), cast(Table, SignInSession.__table__)
+_GIVE = insert(GRANTS)
+
+
+def give_grant(
+    tx: Session,
+    now: datetime,
+    settings: IdpSettings,
+    client: Client,
+    session: Seen,
+    scopes: list[str],
+    *,
+    nonce: str | None = None,
+    asked: dict[str, Any] | None = None,
+    key: dict[str, str] | None = None,
+) -> str:
+    """The id of a new grant, of the person who is signed in to the client."""
+    offline = "offline_access" in scopes and REFRESH in client.grant_types
+    row = {
+        "id": new_id(),
+        "client_id": client.id,
+        "account_id": session.account_id,
+        "session_id": session.id,
+        "scopes": scopes,
+        "nonce": nonce,
+        "asked": asked or {},
+        "key": key or {},
+        "acr": session.acr,
+        "amr": session.amr,
+        "auth_time": session.auth_time,
+        "offline": offline,
+        "created_at": now,
+        "expires_at": now + settings.offline_lifetime if offline else None,
+    }
+    tx.connection().execute(_GIVE, row)
+    audit.record(tx, now, "grant.given", actor=session.account_id, object=str(row["id"]), client=client.id)
+    return str(row["id"])
+
+
+def revoke(tx: Session, now: datetime, grant_id: str, reason: str, *, actor: str = "-") -> None:
+    """Everything that was issued under a grant is dead from this instant."""
+    living = GRANTS.c.id == grant_id, GRANTS.c.revoked_at.is_(None)
+    if tx.connection().execute(update(GRANTS).where(*living).values(revoked_at=now)).rowcount:
+        audit.record(tx, now, "grant.revoked", actor=actor, object=grant_id, reason=reason)
+
+
+def revoke_all(
+    tx: Session, now: datetime, reason: str, *, session_id: str | None = None, account_id: str | None = None
+) -> None:
+    """Every grant that was given in a session, or by a person."""
+    whose = GRANTS.c.session_id == session_id if session_id else GRANTS.c.account_id == account_id
+    for grant_id in tx.scalars(select(GRANTS.c.id).where(whose, GRANTS.c.revoked_at.is_(None))).all():
+        revoke(tx, now, grant_id, reason)
+
+
+def tokens(
+    call: Call, living: Living, *, refresh_token: str | None = None, again: bool = False, nonce: bool = False
+) -> dict[str, Any]:
+    """The body of a token response. `refresh_token` is the successor of one that was used, and told `again` if its first
+    answer may have been lost; without, a fresh one is made."""
+    tx, now, settings, client = call.tx, call.now, call.settings, call.caller
+    access = claims.access_token(tx, now, settings, client, living, call.key)
+    body: dict[str, Any] = {
+        "access_token": access,
+        "token_type": "DPoP" if "jkt" in call.key else "Bearer",
+        "expires_in": int(settings.access_token_lifetime.total_seconds()),
+        "scope": " ".join(living.scopes),
+    }
+    if "openid" in living.scopes:
+        body["id_token"] = claims.id_token(tx, now, settings, client, living, access, nonce=nonce)
+    if details := living.asked.get("details"):
+        body["authorization_details"] = details
+    if REFRESH in client.grant_types:
+        body["refresh_token"] = refresh_token or new_token()
+        until = now + settings.offline_lifetime if living.offline else living.session_expires_at
+        if not again:
+            store.put(tx, Kind.REFRESH_TOKEN, body["refresh_token"], until, grant_id=living.grant_id)
+    return body
+
+
+def keep_alive(tx: Session, now: datetime, settings: IdpSettings, living: Living) -> None:
+    """Use keeps the session from going idle, or an offline grant from running out; written at most once a minute."""
+    if living.offline:
+        until = now + settings.offline_lifetime
+        if living.expires_at and until - living.expires_at > TOUCH_EVERY:
+            tx.connection().execute(update(GRANTS).where(GRANTS.c.id == living.grant_id).values(expires_at=until))
+    elif now - living.session_seen_at > TOUCH_EVERY:
+        tx.connection().execute(update(SESSIONS).where(SESSIONS.c.id == living.session_id).values(last_seen_at=now))
+
+
+def narrowed(tx: Session, living: Living, client: Client) -> Living:
+    """Without the scopes that were since taken from the client: the grant loses them too."""
+    scopes = [scope for scope in living.scopes if scope in client.scopes]
+    if scopes == living.scopes:
+        return living
+    tx.connection().execute(update(GRANTS).where(GRANTS.c.id == living.grant_id).values(scopes=scopes))
+    return replace(living, scopes=scopes)

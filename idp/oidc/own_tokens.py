@@ -1,0 +1,51 @@
+"""An access token of ours that comes back: whose it is, and whether it still counts."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from idp.clients.models import Client, find_client
+from idp.keys.actions import KeyRing, key_ring
+from idp.oidc import store
+from idp.oidc.claims import ACCESS_TOKEN_ALG
+from idp.oidc.endpoint import Call
+from idp.oidc.living import Living, read_grant
+from idp.oidc.store import Kind
+from shared.tokens import InvalidToken, claims_hold, verify_signature
+
+LONGEST_TOKEN = 8192  # signs
+
+
+@dataclass(frozen=True, slots=True)
+class OwnToken:
+    """`living` is None for a client's token on its own behalf."""
+
+    claims: dict[str, Any]
+    client: Client
+    living: Living | None
+
+
+@lru_cache(maxsize=8192)
+def _signed_by_us(token: str, ring: KeyRing) -> tuple[dict[str, Any], dict[str, Any]]:
+    # Resource servers ask for the same token again and again, and a signature once checked stays true.
+    return verify_signature(token, ring.known, (ACCESS_TOKEN_ALG,))
+
+
+def read_access_token(call: Call, token: str, audience: str | None = None) -> OwnToken | None:
+    """The token, if it is ours, in time, not revoked, and its grant and its client live."""
+    if len(token) > LONGEST_TOKEN:
+        return None
+    try:
+        header, claims = _signed_by_us(token, key_ring(call.tx, call.settings))
+        claims_hold(header, claims, call.now, issuer=call.settings.issuer, audience=audience, typ="at+jwt")
+    except InvalidToken:
+        return None
+    client = find_client(call.tx, str(claims.get("client_id")))
+    if client is None or store.find(call.tx, Kind.REVOKED, str(claims["jti"])):
+        return None
+    if "grant_id" not in claims:
+        return OwnToken(claims, client, None)
+    living = read_grant(call.tx, str(claims["grant_id"]))
+    if living is None or not living.is_living(call.now, call.settings):
+        return None
+    return OwnToken(claims, client, living)

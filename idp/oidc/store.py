@@ -1,0 +1,106 @@
+"""What the protocol keeps: `put`, `find`, `change`, `use` and `give_back`, `remember`, `sweep`.
+
+Kinds never mix: a code is no PAR id.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, cast
+
+from sqlalchemy import Table, bindparam, delete, insert, select, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from idp.oidc.models import Artifact
+from shared.ids import digest
+
+TABLE = cast(Table, Artifact.__table__)
+_COLUMNS = (TABLE.c.grant_id, TABLE.c.body, TABLE.c.expires_at, TABLE.c.used_at)
+MOST_SWEPT = 2000
+
+
+class Kind(StrEnum):
+    CODE = "code"
+    REFRESH_TOKEN = "refresh-token"  # noqa: S105
+    PUSHED = "pushed-request"
+    DEVICE_CODE = "device-code"
+    USER_CODE = "user-code"
+    CIBA = "backchannel-request"
+    REVOKED = "revoked-token"  # by `jti`
+    ASSERTION = "client-assertion"  # by client and `jti`, against replay
+    PROOF = "dpop-proof"  # by key and `jti`, against replay
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    grant_id: str | None
+    body: dict[str, Any]
+    expires_at: datetime
+    used_at: datetime | None
+
+
+def put(
+    tx: Session,
+    kind: Kind,
+    secret: str,
+    expires_at: datetime,
+    *,
+    grant_id: str | None = None,
+    body: dict[str, Any] | None = None,
+) -> None:
+    row = {"kind": kind, "digest": digest(secret), "grant_id": grant_id, "body": body or {}, "expires_at": expires_at}
+    tx.connection().execute(_INSERT, row)
+
+
+def find(tx: Session, kind: Kind, secret: str) -> Found | None:
+    """Used or not, expired or not: the caller judges."""
+    row = tx.connection().execute(_FIND, {"kind_": kind, "secret": digest(secret)}).one_or_none()
+    return Found(*row) if row else None
+
+
+def use(tx: Session, kind: Kind, secret: str, now: datetime) -> Found | None:
+    """Mark as used, once: of any number of callers at once, one alone gets it with `used_at` None; the others see when."""
+    row = tx.connection().execute(_USE, {"kind_": kind, "secret": digest(secret), "now": now}).one_or_none()
+    return Found(row[0], row[1], row[2], None) if row else find(tx, kind, secret)
+
+
+def give_back(tx: Session, kind: Kind, secret: str, found: Found) -> None:
+    """Undo a `use` of this transaction."""
+    tx.connection().execute(_GIVE_BACK, {"kind_": kind, "secret": digest(secret), "before": found.used_at})
+
+
+def change(tx: Session, kind: Kind, secret: str, *, grant_id: str | None = None, **body: Any) -> None:
+    """Add members to the body of one that is waiting (a device code that its person has answered)."""
+    known = find(tx, kind, secret)
+    if known:
+        members = {"kind_": kind, "secret": digest(secret), "body_": known.body | body, "grant_id_": grant_id or known.grant_id}
+        tx.connection().execute(_CHANGE, members)
+
+
+def remember(tx: Session, kind: Kind, secret: str, until: datetime) -> bool:
+    """True the first time, False ever after (until it is swept): the memory against replay."""
+    into = postgresql.insert if tx.get_bind().dialect.name == "postgresql" else sqlite.insert
+    row = {"kind": kind, "digest": digest(secret), "body": {}, "expires_at": until}
+    done = tx.connection().execute(into(TABLE).on_conflict_do_nothing().returning(TABLE.c.kind), row)
+    return done.one_or_none() is not None
+
+
+def sweep(tx: Session, before: datetime) -> int:
+    """Remove some of what expired before then; how many. In bites, so that no one waits long for the table."""
+    return tx.connection().execute(_SWEEP, {"before": before}).rowcount
+
+
+def _statements() -> tuple[Any, ...]:
+    this = (TABLE.c.kind == bindparam("kind_"), TABLE.c.digest == bindparam("secret"))
+    finding = select(*_COLUMNS).where(*this)
+    using = update(TABLE).where(*this, TABLE.c.used_at.is_(None)).values(used_at=bindparam("now")).returning(*_COLUMNS)
+    changing = update(TABLE).where(*this).values(body=bindparam("body_"), grant_id=bindparam("grant_id_"))
+    giving_back = update(TABLE).where(*this).values(used_at=bindparam("before"))
+    key = tuple_(TABLE.c.kind, TABLE.c.digest)
+    old = select(TABLE.c.kind, TABLE.c.digest).where(TABLE.c.expires_at < bindparam("before")).limit(MOST_SWEPT)
+    return insert(TABLE), finding, using, giving_back, changing, delete(TABLE).where(key.in_(old))
+
+
+# Built once: building a statement costs more than running it.
+_INSERT, _FIND, _USE, _GIVE_BACK, _CHANGE, _SWEEP = _statements()
