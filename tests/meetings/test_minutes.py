@@ -8,6 +8,7 @@ from typing import Any
 
 import pikepdf
 import pytest
+from pypdf import PdfReader
 from sqlalchemy import func, select
 
 from docs_store.models import Document
@@ -91,6 +92,18 @@ def test_the_draft_says_what_the_log_says(over):
     assert (vote["number"], vote["counts"]) == ("1.1", [4, 1, 0, 0, 1])
     assert "Thông qua Nghị quyết về dự toán" in vote["heading"]
     assert "tán thành 4 (66,7%): thông qua" in vote["sum"]
+
+
+def test_the_signatures_never_stand_alone_on_the_last_page(over):
+    seen = set()
+    for revision, lines in enumerate(range(0, 60, 4), 1):
+        assert save(over, revision, content="\n".join(["Đại biểu thảo luận."] * lines)).status_code == 204
+        pages = PdfReader(io.BytesIO(over.call("m3", "GET", "minutes.pdf").content)).pages
+        seen.add(len(pages))
+        last = pages[-1].extract_text()
+        assert "THƯ KÝ" in last
+        assert "nhật ký sự kiện" in last, f"{lines} lines"
+    assert len(seen) > 1
 
 
 def test_the_secretarys_words_are_kept_by_revision(over):
