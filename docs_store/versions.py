@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from docs_store.models import PAGE_BREAK, Document, DocumentVersion
@@ -93,14 +93,6 @@ def withdraw(tx: Session, version: DocumentVersion) -> None:
 def archive(document: Document) -> None:
     """From now on no version is withdrawn, and none added but a grown one."""
     document.immutable = True
-
-
-def mentions(query: str) -> ColumnElement[bool]:
-    """A condition on `DocumentVersion`: its text has `query`, marks aside; `pages_with` then minds the marks.
-
-    Databases differ in the lower case of Đ and Ư, so marks are not compared there.
-    """
-    return DocumentVersion.folded.contains(fold(nfc(query)), autoescape=True)
 
 
 def pages_with(version: DocumentVersion, query: str) -> list[int]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.problems import Forbidden, FreshSignInNeeded
+from shared.problems import FreshSignInNeeded
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +17,6 @@ class Caller:
     acr: str
     amr: tuple[str, ...]
     auth_time: datetime
-
-    def need_scope(self, scope: str) -> None:
-        if scope not in self.scopes:
-            raise Forbidden(scope=scope)
 
     def need_fresh_sign_in(self, now: datetime, within: timedelta) -> None:
         """Refuse unless the person proved who they are within the given span (RFC 9470)."""

@@ -42,10 +42,6 @@ class Member(Base):
     votes: Mapped[bool]
     active: Mapped[bool] = mapped_column(default=True)
 
-    @property
-    def is_guest(self) -> bool:
-        return self.role == Role.GUEST
-
 
 def members_of(tx: Session, body_id: str) -> list[Member]:
     """Active members in the Vietnamese order of names."""

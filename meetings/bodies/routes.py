@@ -60,29 +60,11 @@ class BodyView(View):
     my_role: Role | None
 
 
-class RowView(View):
-    honorific: str
-    full_name: str
-    username: str
-    email: str
-    post: str
-    group: str
-    seat: str
-    role: Role
-    votes: bool
-
-
-class RowErrorView(View):
-    row: int
-    column: str
-    rule: str
-
-
 class ImportPreview(View):
     """What the file would do; nothing is stored yet."""
 
-    rows: list[RowView]
-    errors: list[RowErrorView]
+    rows: list[Row]
+    errors: list[RowError]
     new: int
     known: int
 
@@ -128,8 +110,8 @@ def preview_import(_caller: Managing, sheet: Uploaded, tx: Read, body_id: str) -
     known = {member.username for member in members_of(tx, body_id)}
     old = sum(row.username in known for row in rows)
     return ImportPreview(
-        rows=[RowView.model_validate(row) for row in rows],
-        errors=[RowErrorView.model_validate(error) for error in errors],
+        rows=rows,
+        errors=errors,
         new=len(rows) - old,
         known=old,
     )

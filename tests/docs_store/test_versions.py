@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
 
 from docs_store import retention, versions
 from docs_store.access import Rule, may_open
@@ -98,8 +97,7 @@ def test_text_is_found_with_and_without_marks(db: Database, query: str, pages: l
     document = new(db)
     add(db, document, Blob("a" * 64, 1), "TRUONG SON", "Dãy Trường Sơn, tỉnh Đắk Lắk")
     with db.read() as tx:
-        found = tx.scalars(select(DocumentVersion).where(versions.mentions(query))).all()
-        assert [page for version in found for page in versions.pages_with(version, query)] == pages
+        assert versions.pages_with(versions.find(tx, document), query) == pages
 
 
 def test_bytes_go_only_when_no_version_needs_them_and_only_after_the_commit(db: Database, kept: Store) -> None:

@@ -1386,13 +1386,13 @@ export interface components {
          */
         ImportPreview: {
             /** Errors */
-            errors: components["schemas"]["RowErrorView"][];
+            errors: components["schemas"]["RowError"][];
             /** Known */
             known: number;
             /** New */
             new: number;
             /** Rows */
-            rows: components["schemas"]["RowView"][];
+            rows: components["schemas"]["Row"][];
         };
         /** InvitationView */
         InvitationView: {
@@ -2256,17 +2256,8 @@ export interface components {
          * @enum {string}
          */
         Role: "chair" | "secretary" | "member" | "teller" | "guest";
-        /** RowErrorView */
-        RowErrorView: {
-            /** Column */
-            column: string;
-            /** Row */
-            row: number;
-            /** Rule */
-            rule: string;
-        };
-        /** RowView */
-        RowView: {
+        /** Row */
+        Row: {
             /** Email */
             email: string;
             /** Full Name */
@@ -2284,6 +2275,18 @@ export interface components {
             username: string;
             /** Votes */
             votes: boolean;
+        };
+        /**
+         * RowError
+         * @description `row` as the spreadsheet numbers it; `column` is the heading; `rule` a stable word.
+         */
+        RowError: {
+            /** Column */
+            column: string;
+            /** Row */
+            row: number;
+            /** Rule */
+            rule: string;
         };
         /**
          * SectionView
