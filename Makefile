@@ -8,6 +8,8 @@ unexport PYTHONDONTWRITEBYTECODE # containers set it; each start would compile e
 WEB := meetings/web
 WEB_SOURCES := $(shell find $(WEB)/src $(WEB)/public $(WEB)/scripts -type f 2>/dev/null) $(wildcard $(WEB)/*.json $(WEB)/*.ts $(WEB)/*.html)
 
+unreached = { echo "Packages from $(1) could not be installed; is the network there? Details: $(2)"; exit 1; }
+
 .PHONY: help demo test check format types lock clean
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -45,22 +47,23 @@ clean: ## remove what was built and installed here; the data in var/ stay
 $(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "Python 3.11 or newer is needed: apt-get install python3"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Python cannot make virtual environments: apt-get install python3-venv"; exit 1; }
-	@echo "Installing uv"
-	@$(PYTHON) -m venv .tools && .tools/bin/pip install -q --disable-pip-version-check 'uv>=0.13,<0.14'
+	@echo "1/4 Installing uv"
+	@$(PYTHON) -m venv .tools
+	@.tools/bin/pip install -qq --retries 1 --disable-pip-version-check 'uv>=0.13,<0.14' 2> .tools/pip.log || $(call unreached,PyPI,.tools/pip.log)
 
 .stamp-python: pyproject.toml requirements.lock | $(UV)
-	@echo "Installing Python packages"
+	@echo "2/4 Installing Python packages (some minutes on a slow line)"
 	@$(UV) venv -q .venv --python $(PYTHON) --allow-existing
-	@$(UV) pip sync -q --require-hashes requirements.lock --python $(PY)
+	@$(UV) pip sync -q --require-hashes requirements.lock --python $(PY) 2> .tools/uv.log || $(call unreached,PyPI,.tools/uv.log)
 	@$(UV) pip install -q --no-deps --no-build-isolation -e . --python $(PY)
 	@touch $@
 
 $(WEB)/node_modules/.stamp: $(WEB)/package-lock.json | .stamp-python
-	@echo "Installing web packages"
-	@cd $(WEB) && $(CURDIR)/deploy/node npm ci --silent --no-audit --no-fund
+	@echo "3/4 Installing web packages"
+	@cd $(WEB) && $(CURDIR)/deploy/node npm ci --loglevel error --no-audit --no-fund > $(CURDIR)/.tools/npm.log 2>&1 || $(call unreached,npm,.tools/npm.log)
 	@touch $@
 
 meetings/static/index.html: $(WEB)/node_modules/.stamp $(WEB_SOURCES)
-	@echo "Building the web app"
-	@cd $(WEB) && $(CURDIR)/deploy/node npm run --silent build -- --logLevel warn
+	@echo "4/4 Building the web app"
+	@cd $(WEB) && $(CURDIR)/deploy/node npm run --silent build -- --logLevel error
 	@touch $@
