@@ -22,7 +22,7 @@ from idp.oidc import (
     token,
     userinfo,
 )
-from idp.oidc.cors import Cors
+from idp.oidc.cors import cross_origin
 from idp.oidc.outbound import Outbound
 from idp.oidc.sweeping import SWEEP, plan_sweep, sweep
 from idp.pages.page import HERE, KeptFiles, problem_page
@@ -31,16 +31,19 @@ from idp.settings import IdpSettings
 from shared.app import Service, create_app
 from shared.clock import now
 
-ROUTERS = (discovery.router, password.router, consent.router, registration.router, end_session.router, portal.router)
+ROUTERS = (password.router, consent.router, registration.router, end_session.router, portal.router)
 
 # The protocol's endpoints: see `idp.oidc.endpoint` for why they are not routes.
 ENDPOINTS = {
+    "/.well-known/openid-configuration": cross_origin(discovery.describe),
+    "/.well-known/oauth-authorization-server": cross_origin(discovery.describe),
+    "/jwks": cross_origin(discovery.jwks),
     "/authorize": authorize.answer,
     "/par": par.answer,
-    "/token": token.answer,
-    "/userinfo": userinfo.answer,
+    "/token": cross_origin(token.answer),
+    "/userinfo": cross_origin(userinfo.answer),
     "/introspect": introspection.answer,
-    "/revoke": revocation.answer,
+    "/revoke": cross_origin(revocation.answer),
 }
 
 
@@ -58,7 +61,6 @@ def build(settings: IdpSettings) -> FastAPI:
     )
     app = create_app(service, settings)
     app.state.outbound = Outbound()
-    app.add_middleware(Cors)
     fonts = Path(__file__).parent / "static" / "fonts"
     app.mount("/static/fonts", KeptFiles(directory=fonts, check_dir=False))
     app.mount("/static", KeptFiles(directory=HERE / "static"))

@@ -14,6 +14,7 @@ from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy.exc import DataError, OperationalError, SQLAlchemyError
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from shared import audit, bus, words
 from shared.clock import now
@@ -40,6 +41,17 @@ BY_STATUS: dict[int, type[Problem]] = {401: NotSignedIn, 403: Forbidden, 404: No
 
 
 Direct = Callable[[Request], Awaitable[Response]]
+
+
+class App(FastAPI):
+    """FastAPI, and before it the service's direct endpoints: its middleware and routing cost several times a signature."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] in self.state.service.direct:
+            scope["app"] = self
+            await self.state.direct(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 @dataclass(frozen=True)
@@ -73,7 +85,7 @@ def create_app(service: Service, settings: Settings) -> FastAPI:
         await anyio.to_thread.run_sync(worker.stop)
         app.state.db.close()
 
-    app = FastAPI(
+    app = App(
         title=service.name,
         lifespan=lifespan,
         docs_url=None,
@@ -82,6 +94,7 @@ def create_app(service: Service, settings: Settings) -> FastAPI:
         generate_unique_id_function=_operation_name,
     )
     app.state.settings, app.state.service = settings, service
+    app.state.direct = Edge(_answer_directly, service=service, settings=settings)
     app.state.bus = bus.connect(settings.bus_url)
     app.state.db = Database(settings.database_url, bus=app.state.bus)
     for router in (_health, *service.routers):
@@ -134,12 +147,18 @@ def _on_problem(request: Request, problem: Exception) -> Response:
     return answer_problem(request, problem)
 
 
-async def answer_error(request: Request, error: Exception) -> Response:
-    """The answer of a direct endpoint that failed, as one of FastAPI's would be answered."""
-    for kind, handler in HANDLERS.items():
-        if isinstance(error, kind):
-            return await anyio.to_thread.run_sync(handler, request, error)
-    raise error
+async def _answer_directly(scope: Scope, receive: Receive, send: Send) -> None:
+    """A direct endpoint; its failures are answered as those of FastAPI's routes are."""
+    request = Request(scope, receive)
+    try:
+        answer = await scope["app"].state.service.direct[scope["path"]](request)
+    except Exception as error:
+        handler = next((handler for kind, handler in HANDLERS.items() if isinstance(error, kind)), None)
+        answer = await anyio.to_thread.run_sync(handler or _on_bug, request, error)
+        if handler is None:
+            await answer(scope, receive, send)
+            raise
+    await answer(scope, receive, send)
 
 
 def _on_invalid_input(request: Request, error: Exception) -> Response:

@@ -76,12 +76,7 @@ class Edge:
         try:
             if not declared.isdecimal() or int(declared) > bound:
                 raise BodyTooLarge(bound)
-            if direct := self._service.direct.get(scope["path"]):
-                request = Request(scope, bounded_receive)
-                answer = await direct(request)
-                await answer(scope, bounded_receive, finishing_send)
-            else:
-                await self._app(scope, bounded_receive, finishing_send)
+            await self._app(scope, bounded_receive, finishing_send)
         except BodyTooLarge as error:
             await _refuse_body(scope, finishing_send, error)
         finally:

@@ -1,17 +1,15 @@
 from typing import Any
 
-from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from idp.clients.rules import GRANT_TYPES, SIGNED_BY, STANDARD_SCOPES, AuthMethod
 from idp.keys.actions import published
 from idp.oidc.checks import ACR_VALUES, PROMPTS, RESPONSE_MODES
 from idp.oidc.claims import PERSONAL
+from idp.oidc.endpoint import Call, endpoint
 from shared import words
-from shared.db import Read
 from shared.tokens import ALGORITHMS
 
-router = APIRouter(include_in_schema=False)
 FRESH = {"Cache-Control": "public, max-age=300"}
 
 
@@ -59,16 +57,13 @@ def metadata(issuer: str) -> dict[str, Any]:
     }
 
 
-@router.get("/.well-known/openid-configuration")
-def openid_configuration(request: Request) -> JSONResponse:
-    return JSONResponse(metadata(request.app.state.settings.issuer), headers=FRESH)
+def _describe(call: Call) -> Response:
+    return JSONResponse(metadata(call.settings.issuer), headers=FRESH)
 
 
-@router.get("/.well-known/oauth-authorization-server")
-def oauth_authorization_server(request: Request) -> JSONResponse:
-    return JSONResponse(metadata(request.app.state.settings.issuer), headers=FRESH)
+def _jwks(call: Call) -> Response:
+    return JSONResponse(published(call.tx, call.settings), headers=FRESH)
 
 
-@router.get("/jwks")
-def jwks(request: Request, tx: Read) -> JSONResponse:
-    return JSONResponse(published(tx, request.app.state.settings), headers=FRESH)
+describe = endpoint(_describe, "GET", "HEAD", reads=True, name="discovery")
+jwks = endpoint(_jwks, "GET", "HEAD", reads=True, name="jwks")

@@ -22,7 +22,6 @@ from idp.oidc.params import Pairs, Params, once, read_pairs
 from idp.oidc.problems import RequestRefused
 from idp.settings import IdpSettings
 from shared import audit, clock
-from shared.app import answer_error
 from shared.problems import MethodNotAllowed
 
 MOST_FETCHES = 3
@@ -51,10 +50,12 @@ class Call:
 
 Work = Callable[[Call], Response]
 Direct = Callable[[Request], Awaitable[Response]]
+Reads = bool | Callable[[Request, Pairs], bool]
 
 
-def endpoint(work: Work, *methods: str, reads: bool = False, page: bool = False, name: str | None = None) -> Direct:
-    """An endpoint that does `work` in one transaction; `reads`: in one that cannot write; `page`: refusals are for a person.
+def endpoint(work: Work, *methods: str, reads: Reads = False, page: bool = False, name: str | None = None) -> Direct:
+    """An endpoint that does `work` in one transaction; `reads`: in one that cannot write (always, or where it says so);
+    `page`: refusals are for a person.
 
     `work` may run more than once: alone after a failed group, and again when something was fetched for it.
     """
@@ -63,27 +64,25 @@ def endpoint(work: Work, *methods: str, reads: bool = False, page: bool = False,
     async def answer(request: Request) -> Response:
         db, fetched = request.app.state.db, Fetched()
         instant = request.app.dependency_overrides.get(clock.now, clock.now)()
-        group = db.reads if reads else db.writes
-        try:
-            if request.method not in methods:
-                raise MethodNotAllowed()
-            pairs = await read_pairs(request)
+        if request.method not in methods:
+            raise MethodNotAllowed()
+        pairs = await read_pairs(request)
 
-            def inside(tx: Session) -> Response | MustFetch | _Refused:
-                call = Call(request, tx, instant, request.app.state.settings, fetched, pairs=pairs)
-                return _for_page(work, call) if page else _for_client(work, call, act, reads)
+        def inside(tx: Session) -> Response | MustFetch | _Refused:
+            call = Call(request, tx, instant, request.app.state.settings, fetched, pairs=pairs)
+            return _for_page(work, call) if page else _for_client(work, call, act, reading)
 
-            for _ in range(MOST_FETCHES):
-                done: Response | MustFetch | _Refused = await group.run(inside)
-                if isinstance(done, MustFetch):
-                    await fetch(request.app, done, fetched)
-                    continue
-                if isinstance(done, _Refused):
-                    await db.writes.run(done.record)
-                    return done.answer
-                return done
-        except Exception as error:
-            return await answer_error(request, error)
+        reading = reads(request, pairs) if callable(reads) else reads
+        group = db.reads if reading else db.writes
+        for _ in range(MOST_FETCHES):
+            done: Response | MustFetch | _Refused = await group.run(inside)
+            if isinstance(done, MustFetch):
+                await fetch(request.app, done, fetched)
+                continue
+            if isinstance(done, _Refused):
+                await db.writes.run(done.record)
+                return done.answer
+            return done
         raise RuntimeError("a work that is never done with fetching")
 
     return answer

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from authlib.oauth2.rfc6749 import InvalidRequestError, UnauthorizedClientError, UnsupportedGrantTypeError
+from starlette.requests import Request
 from starlette.responses import Response
 
 from idp.clients.rules import CLIENT_CREDENTIALS, CODE, REFRESH
@@ -13,6 +14,7 @@ from idp.oidc.endpoint import Call, endpoint
 from idp.oidc.grants.client import client_credentials
 from idp.oidc.grants.code import exchange_code
 from idp.oidc.grants.refresh import refresh
+from idp.oidc.params import Pairs
 
 GRANTS: dict[str, Callable[[Call], dict[str, Any]]] = {
     CODE: exchange_code,
@@ -33,4 +35,11 @@ def token(call: Call) -> Response:
     return issued(grant(call))
 
 
-answer = endpoint(token, "POST")
+def _only_reads(request: Request, pairs: Pairs) -> bool:
+    """A client's token on its own behalf is not stored, unless something with it must be remembered against replay."""
+    sent = dict(pairs)
+    replayable = "client_assertion" in sent or "dpop" in request.headers
+    return sent.get("grant_type") == CLIENT_CREDENTIALS and not replayable
+
+
+answer = endpoint(token, "POST", reads=_only_reads)
