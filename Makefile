@@ -6,6 +6,7 @@ UV := .tools/bin/uv
 PY := .venv/bin/python
 unexport PYTHONDONTWRITEBYTECODE # containers set it; each start would compile every package anew, for two seconds
 WEB := meetings/web
+PEER := tests/conformance/peer
 WEB_SOURCES := $(shell find $(WEB)/src $(WEB)/public $(WEB)/scripts -type f 2>/dev/null) $(wildcard $(WEB)/*.json $(WEB)/*.ts $(WEB)/*.html)
 
 unreached = { echo "Packages from $(1) could not be installed; is the network there? Details: $(2)"; exit 1; }
@@ -38,11 +39,11 @@ types: .stamp-python $(WEB)/node_modules/.stamp ## write the web app's types ane
 
 lock: | $(UV) ## resolve the lock files anew; neither names an address
 	$(UV) pip compile pyproject.toml --group dev --universal --generate-hashes --no-header -q -o requirements.lock
-	cd $(WEB) && $(CURDIR)/deploy/node npm install --package-lock-only --no-audit --no-fund
-	$(PYTHON) -c 'import json, pathlib; p = pathlib.Path("$(WEB)/package-lock.json"); d = json.loads(p.read_text()); [one.pop("funding", None) for one in d["packages"].values()]; p.write_text(json.dumps(d, indent=2, ensure_ascii=False) + "\n")'
+	for one in $(WEB) $(PEER); do (cd $$one && $(CURDIR)/deploy/node npm install --package-lock-only --no-audit --no-fund); done
+	for one in $(WEB) $(PEER); do $(PYTHON) -c 'import json, pathlib; p = pathlib.Path("'$$one'/package-lock.json"); d = json.loads(p.read_text()); [one.pop("funding", None) for one in d["packages"].values()]; p.write_text(json.dumps(d, indent=2, ensure_ascii=False) + "\n")'; done
 
 clean: ## remove what was built and installed here; the data in var/ stay
-	rm -rf .venv .tools .stamp-python $(WEB)/node_modules meetings/static idp/static/fonts docs_store/fonts/*.ttf
+	rm -rf .venv .tools .stamp-python $(WEB)/node_modules $(PEER)/node_modules meetings/static idp/static/fonts docs_store/fonts/*.ttf
 
 $(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "Python 3.11 or newer is needed: apt-get install python3"; exit 1; }

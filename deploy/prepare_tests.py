@@ -1,4 +1,4 @@
-"""What the tests need of the machine: named, and on Debian as root installed.
+"""What the tests need of the machine: named, and on Debian as root installed; and the packages of the conformance peer.
 
 `SKIP_MISSING=no` makes a missing part an error instead of skipped tests (continuous integration sets it).
 """
@@ -17,7 +17,21 @@ NEEDED = {
 }
 
 
+ROOT = Path(__file__).parents[1]
+PEER = ROOT / "tests" / "conformance" / "peer"
+
+
+def install_peer() -> None:
+    """An OpenID Connect client that is not ours, for tests/conformance."""
+    stamp, lock = PEER / "node_modules" / ".stamp", PEER / "package-lock.json"
+    if not stamp.exists() or stamp.stat().st_mtime < lock.stat().st_mtime:
+        npm = [str(ROOT / "deploy" / "node"), "npm", "ci", "--loglevel", "error", "--no-audit", "--no-fund"]
+        subprocess.run(npm, cwd=PEER, check=True, stdout=subprocess.DEVNULL)
+        stamp.touch()
+
+
 def main() -> int:
+    install_peer()
     missing = [package for path, package in NEEDED.items() if not Path(path).exists()]
     if missing and os.geteuid() == 0 and shutil.which("apt-get"):
         print(f"Installing {', '.join(missing)}", flush=True)

@@ -116,6 +116,8 @@ def _checked(body: Any, provider: dict[str, Any]) -> Metadata:
         client_uri=_text(known, "client_uri"),
         initiate_login_uri=_text(known, "initiate_login_uri"),
         id_token_alg=_text(known, "id_token_signed_response_alg"),
+        # OpenID Connect's own relying parties send none; checks.py still demands it of public ones.
+        require_pkce=known.get("application_type") == ApplicationType.NATIVE or known["token_endpoint_auth_method"] == "none",
     )
 
 
