@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from idp.clients.models import Client, find_client
 from idp.clients.rules import CODE
 from idp.login.rules import PASSWORD
+from idp.oidc.details import asked_details
 from idp.oidc.hints import account_of, read_hint
 from idp.oidc.outbound import Fetched
 from idp.oidc.params import Pairs, Params
@@ -29,7 +30,7 @@ RESPONSE_MODES = ("query", "fragment", "form_post")
 ACR_VALUES = (PASSWORD,)
 LONGEST = {"state": 4096, "nonce": 1024, "redirect_uri": 2000, "scope": 1024, "code_challenge": 128}  # signs
 
-Endpoint = Literal["authorize", "par"]
+Endpoint = Literal["authorize", "par", "device", "ciba"]
 
 
 @dataclass
@@ -71,7 +72,7 @@ class Ask:
         """The columns of the stored request."""
         return {
             "client_id": self.client.id if self.client else None,
-            "redirect_uri": self.trusted_uri,
+            "redirect_uri": self.trusted_uri or "",
             "scopes": self.scopes,
             "state": self.params.get("state"),
             "nonce": self.params.get("nonce"),
@@ -128,10 +129,13 @@ def allowed_for_client(ask: Ask) -> None:
         raise UnauthorizedClientError("The client may not use the authorization code grant.")
 
 
-def openid_scope(ask: Ask) -> None:
+def known_scopes(ask: Ask) -> None:
     """Unknown scopes are left out (OpenID Connect Core, 3.1.2.1); the token response tells what remains."""
     wanted = ask.params.get("scope", "").split(" ")
     ask.scopes = [scope for scope in dict.fromkeys(wanted) if ask.client and scope in ask.client.scopes]
+
+
+def openid_scope(ask: Ask) -> None:
     if "openid" not in ask.scopes:
         raise InvalidScopeError("The scope must hold openid.")
 
@@ -178,6 +182,11 @@ def resources(ask: Ask) -> None:
         ask.asked["resources"] = named
 
 
+def details(ask: Ask) -> None:
+    if ask.client and (named := asked_details(ask.params, ask.client)):
+        ask.asked["details"] = named
+
+
 def acr_values(ask: Ask) -> None:
     """A wish, not a demand (Core, 3.1.2.1): values that nobody knows are left out."""
     asked = ask.params.get("acr_values", "").split() or (ask.client.default_acr_values if ask.client else [])
@@ -186,24 +195,27 @@ def acr_values(ask: Ask) -> None:
 
 
 Check = Callable[[Ask], None]
-EVERYWHERE: frozenset[Endpoint] = frozenset({"authorize", "par"})
+FROM_BROWSERS: frozenset[Endpoint] = frozenset({"authorize", "par"})
+EVERYWHERE: frozenset[Endpoint] = FROM_BROWSERS | {"device", "ciba"}
 
 # In this order: who asks and where the answer goes come first, for all later refusals travel there.
 CHECKS: tuple[tuple[Check, frozenset[Endpoint]], ...] = (
     (known_client, frozenset({"authorize"})),  # a pushed request comes from a client that has authenticated
-    (registered_redirect_uri, EVERYWHERE),
-    (no_request_object, EVERYWHERE),
-    (known_response_mode, EVERYWHERE),
+    (registered_redirect_uri, FROM_BROWSERS),
+    (no_request_object, FROM_BROWSERS),
+    (known_response_mode, FROM_BROWSERS),
     (bounded, EVERYWHERE),
-    (code_flow_only, EVERYWHERE),
-    (allowed_for_client, EVERYWHERE),
-    (openid_scope, EVERYWHERE),
-    (pkce_s256, EVERYWHERE),
-    (prompts, EVERYWHERE),
+    (code_flow_only, FROM_BROWSERS),
+    (allowed_for_client, FROM_BROWSERS),
+    (known_scopes, EVERYWHERE),
+    (openid_scope, EVERYWHERE - {"device"}),
+    (pkce_s256, FROM_BROWSERS),
+    (prompts, FROM_BROWSERS),
     (max_age, EVERYWHERE),
-    (id_token_hint, EVERYWHERE),
+    (id_token_hint, FROM_BROWSERS),
     (acr_values, EVERYWHERE),
     (resources, EVERYWHERE),
+    (details, EVERYWHERE),
 )
 
 
