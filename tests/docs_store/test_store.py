@@ -17,9 +17,10 @@ from docs_store.store import CHUNK, HEADER, TAG, Store, derive_key, open_store
 KEY = derive_key("một bí mật đủ dài để thử nghiệm kho", "documents")
 
 
-@pytest.fixture(params=["folder", "memory"])
+@pytest.fixture(params=["folder", "memory", "s3"])
 def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    return open_store(str(tmp_path / "blobs") if request.param == "folder" else "memory://", KEY)
+    urls = {"folder": lambda: str(tmp_path / "blobs"), "memory": lambda: "memory://"}
+    return open_store(urls.get(request.param, lambda: request.getfixturevalue("bucket"))(), KEY)
 
 
 @pytest.fixture
