@@ -1,19 +1,27 @@
 """Sign and verify JSON Web Tokens; fetch and keep the issuer's keys. The only joserfc of the project."""
 
+import json
 import threading
 import time
+from base64 import urlsafe_b64decode
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import httpx2
 from joserfc import jws, jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, KeySet, KeySetSerialization, OKPKey, RSAKey
+from joserfc.jwk import ECKey, JWKRegistry, KeySet, KeySetSerialization, OKPKey, RSAKey
 
 from shared.problems import Problem, Unavailable
 
 ALGORITHMS = ("RS256", "ES256", "PS256")
+PROOF_ALGORITHMS = (*ALGORITHMS, "Ed25519")
+KIND_OF_KEY = {"RS256": ("RSA", None), "PS256": ("RSA", None), "ES256": ("EC", "P-256"), "Ed25519": ("OKP", "Ed25519")}
+PRIVATE_MEMBERS = frozenset(("d", "p", "q", "dp", "dq", "qi", "oth", "k"))
+LEAST_RSA, MOST_RSA = 2048, 8192  # bits
+MOST_HEADER = 4096  # signs; a proof carries its key in its header
 LEEWAY = timedelta(seconds=60)
 SigningKey = RSAKey | ECKey | OKPKey
 Keys = KeySet
@@ -25,6 +33,38 @@ class InvalidToken(Problem):
     status = 401
     code = "invalid-token"
     headers = {"WWW-Authenticate": 'Bearer error="invalid_token"'}  # noqa: RUF012
+
+
+class UnknownKey(InvalidToken):
+    """No key of the set bears the token's `kid`."""
+
+
+class _Registry(jws.JWSRegistry):
+    max_header_length = MOST_HEADER
+
+
+class _Strict(json.JSONDecoder):
+    """JSON that no two readers can take differently: no member twice, no NaN, only text that can be written."""
+
+    def __init__(self) -> None:
+        super().__init__(object_pairs_hook=_once, parse_constant=_no_number)
+
+    def decode(self, s: str, *args: Any) -> Any:
+        value = super().decode(s, *args)
+        if not s.isascii() or "\\u" in s:
+            json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text
+        return value
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member stands twice")
+    return members
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(name)
 
 
 def generate_key(algorithm: str) -> SigningKey:
@@ -57,41 +97,126 @@ def verify(
     return claims
 
 
-def verify_signature(token: str, keys: KeySet, algorithms: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
+def verify_signature(
+    token: str, keys: KeySet | SigningKey, algorithms: tuple[str, ...]
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Header and claims of a token that one of the keys has signed.
 
     The header's `alg` must be on the list and be the key's own; `jwk`, `jku`, `x5u`, `x5c` in a header are never used.
     """
     try:
-        decoded = jwt.decode(token, keys, algorithms=list(algorithms))
-    except (JoseError, ValueError, TypeError, KeyError) as error:
+        decoded = jwt.decode(token, keys, registry=_registry(algorithms), decoder_cls=_Strict)
+    except (JoseError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise InvalidToken(reason=type(error).__name__) from None
+    if "crit" in decoded.header or "b64" in decoded.header:
+        raise InvalidToken(reason="crit")
     return dict(decoded.header), dict(decoded.claims)
+
+
+@lru_cache
+def _registry(algorithms: tuple[str, ...]) -> jws.JWSRegistry:
+    return _Registry(algorithms=algorithms, strict_check_header=False)
+
+
+def verify_theirs(token: str, jwks: Any, algorithms: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Header and claims of a token of somebody else, by the public keys in their JWKS; `UnknownKey` if its key is not there.
+
+    Keys of the set that are of another kind, for encryption or too weak are passed over.
+    """
+    header = peek(token)
+    alg, kid = header.get("alg"), header.get("kid")
+    if alg not in algorithms:
+        raise InvalidToken(reason="alg")
+    listed = jwks.get("keys") if isinstance(jwks, dict) else None
+    known = [jwk for jwk in listed if isinstance(jwk, dict)] if isinstance(listed, list) else []
+    for jwk in known:
+        usual = jwk.get("use", "sig") == "sig" and jwk.get("alg", alg) == alg
+        if usual and kid in (None, jwk.get("kid")) and (key := _public_key(jwk, alg)):
+            return verify_signature(token, key, algorithms)
+    raise UnknownKey(reason="kid")
+
+
+def verify_proof(token: str, algorithms: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any], str]:
+    """Header and claims of a token that is signed by the public key in its own header (RFC 9449, 4.2), and the key's RFC 7638
+    thumbprint. It proves that the key is held, and nothing about who holds it."""
+    header = peek(token)
+    jwk, alg = header.get("jwk"), header.get("alg")
+    if alg not in algorithms or not isinstance(jwk, dict) or PRIVATE_MEMBERS & jwk.keys():
+        raise InvalidToken(reason="jwk")
+    key = _public_key(jwk, alg)
+    if key is None:
+        raise InvalidToken(reason="jwk")
+    return *verify_signature(token, key, algorithms), key.thumbprint()
+
+
+def _public_key(jwk: dict[str, Any], alg: str) -> SigningKey | None:
+    """The key, if one can check signatures of this algorithm with it."""
+    if (jwk.get("kty"), jwk.get("crv")) != KIND_OF_KEY[alg]:
+        return None
+    public = {name: jwk[name] for name in ("kty", "crv", "x", "y", "n", "e") if name in jwk}
+    return _imported(json.dumps(public, sort_keys=True))
+
+
+@lru_cache(maxsize=4096)
+def _imported(text: str) -> SigningKey | None:
+    # The same clients come again and again, and importing a key costs as much as a check with it.
+    jwk = json.loads(text)
+    try:
+        if jwk["kty"] == "RSA":
+            bits = int.from_bytes(urlsafe_b64decode(jwk["n"] + "==")).bit_length()
+            if not LEAST_RSA <= bits <= MOST_RSA:
+                return None
+        key = JWKRegistry.import_key(jwk)
+    except (JoseError, ValueError, TypeError, KeyError):
+        return None
+    return key if isinstance(key, SigningKey) else None
 
 
 def claims_hold(
     header: dict[str, Any], claims: dict[str, Any], now: datetime, *, issuer: str, audience: str | None, typ: str
 ) -> None:
     """Raise `InvalidToken` unless the token is of this issuer, for this audience (None: for any), of this type and in time."""
-    instant, leeway, audiences = now.timestamp(), LEEWAY.total_seconds(), claims.get("aud")
+    audiences = claims.get("aud")
     checks = {
         "typ": str(header.get("typ", "")).lower() in (typ, f"application/{typ}"),
         "iss": claims.get("iss") == issuer,
         "aud": audience in (None, audiences) or (isinstance(audiences, list) and audience in audiences),
-        "exp": isinstance(claims.get("exp"), int | float) and instant < claims["exp"] + leeway,
-        "nbf": isinstance(claims.get("nbf", 0), int | float) and instant >= claims.get("nbf", 0) - leeway,
-        "iat": isinstance(claims.get("iat"), int | float) and instant >= claims["iat"] - leeway,
     }
-    if failed := [name for name, holds in checks.items() if not holds]:
+    if failed := [name for name, holds in checks.items() if not holds] + out_of_time(claims, now, "exp", "iat"):
         raise InvalidToken(reason=",".join(failed))
+
+
+def out_of_time(claims: dict[str, Any], now: datetime, *required: str) -> list[str]:
+    """Those of `exp`, `nbf` and `iat` that do not hold now, clocks being up to a minute apart; one that is missing holds unless
+    it is required."""
+    instant, leeway = now.timestamp(), LEEWAY.total_seconds()
+
+    def holds(name: str) -> bool:
+        at = claims.get(name)
+        if at is None:
+            return name not in required
+        return isinstance(at, int | float) and (instant < at + leeway if name == "exp" else instant >= at - leeway)
+
+    return [name for name in ("exp", "nbf", "iat") if not holds(name)]
 
 
 def peek(token: str) -> dict[str, Any]:
     """The header of a compact JWS, unverified: to choose a key, never to trust."""
     try:
-        return dict(jws.extract_compact(token.encode()).headers())
-    except (JoseError, ValueError) as error:
+        return dict(jws.extract_compact(token.encode(), registry=_registry(ALGORITHMS)).headers())
+    except (JoseError, ValueError, TypeError, RecursionError) as error:
         raise InvalidToken(reason=type(error).__name__) from None
+
+
+def peek_claims(token: str) -> dict[str, Any]:
+    """The claims of a compact JWS, unverified: to find whose keys to check it with, never to trust."""
+    try:
+        claims = json.loads(jws.extract_compact(token.encode(), registry=_registry(ALGORITHMS)).payload, cls=_Strict)
+    except (JoseError, ValueError, TypeError, RecursionError) as error:
+        raise InvalidToken(reason=type(error).__name__) from None
+    if not isinstance(claims, dict):
+        raise InvalidToken(reason="claims")
+    return claims
 
 
 class IssuerKeys:
