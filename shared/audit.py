@@ -9,6 +9,7 @@ from sqlalchemy import JSON, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from shared.db import Base, lock
+from shared.prepared import Prepared
 
 
 class AuditEvent(Base):
@@ -35,19 +36,19 @@ def _chain(event: dict[str, Any]) -> str:
     return sha256(str(event["previous"]).encode() + canonical(body)).hexdigest()
 
 
-_HEAD = select(AuditEvent.seq, AuditEvent.hash).order_by(AuditEvent.seq.desc()).limit(1)
-_APPEND = insert(AuditEvent)
+_HEAD = Prepared(select(AuditEvent.seq, AuditEvent.hash).order_by(AuditEvent.seq.desc()).limit(1))
+_APPEND = Prepared(insert(AuditEvent), *AuditEvent.__table__.c.keys())
 
 
 def record(tx: Session, now: datetime, act: str, *, actor: str = "-", object: str = "-", **facts: Any) -> None:
     """Append one event in the caller's transaction. `facts` are plain JSON values and never secrets."""
     if "audit_head" not in tx.info:  # held by the lock until the transaction ends
         lock(tx, "audit")
-        tx.info["audit_head"] = tx.connection().execute(_HEAD).one_or_none() or (0, "")
+        tx.info["audit_head"] = _HEAD.one(tx) or (0, "")
     seq, previous = tx.info["audit_head"]
     event = {"seq": seq + 1, "at": now, "actor": actor, "act": act, "object": object, "facts": facts, "previous": previous}
     event["hash"] = _chain(event)
-    tx.connection().execute(_APPEND, event)
+    _APPEND.run(tx, **event)
     tx.info["audit_head"] = (seq + 1, event["hash"])
 
 

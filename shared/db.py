@@ -73,8 +73,8 @@ class Database:
         self.wake = threading.Event()  # set when a job was added through this object
         self._reading = self.engine.execution_options(**reading)
         self._reader = sessionmaker(self._reading, expire_on_commit=False, info={"db": self})
-        self.writes = Group(self.write, "group-writes")  # for hot paths: one commit for many requests
-        self.reads = Group(self.read, "group-reads")
+        self.writes = Group(self.write, "group-writes", in_loop=self.is_sqlite)  # for hot paths: one commit for many requests
+        self.reads = Group(self.read, "group-reads", in_loop=self.is_sqlite)
         self.kept: dict[str, tuple[float, Any]] = {}  # see `kept`
 
     @contextmanager

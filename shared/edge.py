@@ -47,11 +47,11 @@ class Edge:
         state = scope.setdefault("state", {})
         state["request_id"] = ids.new_id()
         state["language"] = _language(scope, headers)
-        with structlog.contextvars.bound_contextvars(request_id=state["request_id"]):
-            if scope["type"] == "websocket":
-                await self._app(scope, receive, send)
-            else:
-                await self._http(scope, receive, send, headers)
+        structlog.contextvars.bind_contextvars(request_id=state["request_id"])  # each request runs in a context of its own
+        if scope["type"] == "websocket":
+            await self._app(scope, receive, send)
+        else:
+            await self._http(scope, receive, send, headers)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
         bound = _bound(scope["path"], self._service.large_bodies, self._service.max_body)

@@ -39,8 +39,12 @@ class _Waiting:
 class Group:
     """One thread that runs works together in transactions of `open_transaction`, for the coroutines that hand them in."""
 
-    def __init__(self, open_transaction: Callable[[], AbstractContextManager[Session]], name: str) -> None:
+    def __init__(
+        self, open_transaction: Callable[[], AbstractContextManager[Session]], name: str, *, in_loop: bool = False
+    ) -> None:
         self._open = open_transaction
+        self._in_loop = in_loop
+        self._batch: list[_Waiting] = []
         self._waiting: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
         self._started = threading.Lock()
@@ -51,6 +55,8 @@ class Group:
         `work` may be run twice: when another of its group fails, each is run again in a transaction of its own.
         So all that it changes, it changes through the session.
         """
+        if self._in_loop:
+            return await self._soon(work)
         if not self._thread.ident:
             with self._started:
                 if not self._thread.ident:
@@ -60,6 +66,22 @@ class Group:
         self._waiting.put(one)
         result: T = await one.future
         return result
+
+    async def _soon(self, work: Callable[[Session], T]) -> T:
+        loop = asyncio.get_running_loop()
+        one = _Waiting(work, loop, loop.create_future())
+        if not self._batch:
+            loop.call_soon(self._run_batch)
+        self._batch.append(one)
+        result: T = await one.future
+        return result
+
+    def _run_batch(self) -> None:
+        batch, self._batch = self._batch, []
+        if not self._together(batch):
+            for one in batch:
+                self._alone(one)
+        _settle(batch)
 
     def close(self) -> None:
         """Run what waits, then end the thread."""

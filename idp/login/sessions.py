@@ -18,6 +18,7 @@ from shared.clock import Now
 from shared.db import Tx
 from shared.ids import digest, new_id, new_token
 from shared.jobs import enqueue
+from shared.prepared import Prepared
 
 ENDED = "session-ended"  # the job that tells the applications
 TOUCH_EVERY = timedelta(minutes=1)
@@ -91,7 +92,7 @@ class Seen:
 
 
 _s = SignInSession
-_SEEN = (
+_SEEN = Prepared(
     select(_s.id, _s.account_id, _s.auth_time, _s.acr, _s.amr, _s.last_seen_at, _s.expires_at)
     .join(Account, Account.id == _s.account_id)
     .where(_s.digest == bindparam("digest_"), _s.ended_at.is_(None), Account.active)
@@ -101,12 +102,15 @@ _SEEN = (
 def seen_session(tx: Session, request: Request, now: datetime, settings: IdpSettings) -> Seen | None:
     """What `Current` gives a page, in one short read for the endpoints that every sign-in passes."""
     token = session_token(request)
-    row = tx.connection().execute(_SEEN, {"digest_": digest(token)}).one_or_none() if token else None
-    if row is None or now >= row.expires_at or now - row.last_seen_at > settings.session_idle:
+    row = _SEEN.one(tx, digest_=digest(token)) if token else None
+    if row is None:
         return None
-    if now - row.last_seen_at > TOUCH_EVERY:
-        tx.connection().execute(update(SignInSession).where(_s.id == row.id).values(last_seen_at=now))
-    return Seen(*row[:5])
+    seen, last_seen_at, expires_at = Seen(*row[:5]), row[5], row[6]
+    if now >= expires_at or now - last_seen_at > settings.session_idle:
+        return None
+    if now - last_seen_at > TOUCH_EVERY:
+        tx.connection().execute(update(SignInSession).where(_s.id == seen.id).values(last_seen_at=now))
+    return seen
 
 
 def _current(request: Request, tx: Tx, now: Now) -> SignInSession | None:

@@ -12,16 +12,24 @@ from idp.clients.rules import REFRESH
 from idp.login.models import SignInSession
 from idp.login.sessions import TOUCH_EVERY, Seen
 from idp.oidc import claims, store
+from idp.oidc.details import narrowed_details
 from idp.oidc.endpoint import Call
 from idp.oidc.living import Living
 from idp.oidc.models import Grant
+from idp.oidc.resources import narrowed_resources
 from idp.oidc.store import Kind
 from idp.settings import IdpSettings
 from shared import audit
 from shared.ids import new_id, new_token
+from shared.prepared import Prepared
 
 GRANTS, SESSIONS = cast(Table, Grant.__table__), cast(Table, SignInSession.__table__)
-_GIVE = insert(GRANTS)
+_GIVE = Prepared(insert(GRANTS), *(column.name for column in GRANTS.c if column.name != "revoked_at"))
+
+
+def kept_for_grant(asked: dict[str, Any]) -> dict[str, Any]:
+    """What of a request's `asked` its grant keeps."""
+    return {name: value for name, value in asked.items() if name in ("claims", "resources", "details")}
 
 
 def give_grant(
@@ -38,8 +46,9 @@ def give_grant(
 ) -> str:
     """The id of a new grant, of the person who is signed in to the client."""
     offline = "offline_access" in scopes and REFRESH in client.grant_types
+    grant_id = new_id()
     row = {
-        "id": new_id(),
+        "id": grant_id,
         "client_id": client.id,
         "account_id": session.account_id,
         "session_id": session.id,
@@ -54,9 +63,9 @@ def give_grant(
         "created_at": now,
         "expires_at": now + settings.offline_lifetime if offline else None,
     }
-    tx.connection().execute(_GIVE, row)
-    audit.record(tx, now, "grant.given", actor=session.account_id, object=str(row["id"]), client=client.id)
-    return str(row["id"])
+    _GIVE.run(tx, **row)
+    audit.record(tx, now, "grant.given", actor=session.account_id, object=grant_id, client=client.id)
+    return grant_id
 
 
 def revoke(tx: Session, now: datetime, grant_id: str, reason: str, *, actor: str = "-") -> None:
@@ -98,6 +107,11 @@ def tokens(
         if not again:
             store.put(tx, Kind.REFRESH_TOKEN, body["refresh_token"], until, grant_id=living.grant_id)
     return body
+
+
+def asked_for(call: Call, living: Living) -> Living:
+    """With no more resources and details than the token request names (RFC 8707, 2.2; RFC 9396, 6.1)."""
+    return narrowed_details(call.params, call.caller, narrowed_resources(call.pairs, call.caller, living))
 
 
 def keep_alive(tx: Session, now: datetime, settings: IdpSettings, living: Living) -> None:

@@ -12,6 +12,7 @@ from idp.login.models import SignInSession
 from idp.oidc.models import Grant
 from idp.settings import IdpSettings
 from idp.units.models import Unit
+from shared.prepared import Prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class Living:
 
 
 _g, _s, _a, _u = Grant, SignInSession, Account, Unit
-_READ = (
+_READ = Prepared(
     select(
         *(
             _g.id,
@@ -84,5 +85,5 @@ _READ = (
 
 
 def read_grant(tx: Session, grant_id: str) -> Living | None:
-    row = tx.connection().execute(_READ, {"id": grant_id}).one_or_none()
+    row = _READ.one(tx, id=grant_id)
     return Living(*row) if row else None

@@ -14,10 +14,19 @@ from sqlalchemy.orm import Session
 
 from idp.oidc.models import Artifact
 from shared.ids import digest
+from shared.prepared import Prepared
 
 TABLE = cast(Table, Artifact.__table__)
 _COLUMNS = (TABLE.c.grant_id, TABLE.c.body, TABLE.c.expires_at, TABLE.c.used_at)
+_THIS = (TABLE.c.kind == bindparam("kind_"), TABLE.c.digest == bindparam("secret"))
+_CHANGE = update(TABLE).where(*_THIS)
 MOST_SWEPT = 2000
+
+_PUT = Prepared(insert(TABLE), "kind", "digest", "grant_id", "body", "expires_at")
+_FIND = Prepared(select(*_COLUMNS).where(*_THIS))
+_USE = Prepared(_CHANGE.where(TABLE.c.used_at.is_(None)).values(used_at=bindparam("now")).returning(*_COLUMNS))
+_GIVE_BACK = Prepared(_CHANGE.values(used_at=bindparam("before")))
+_ANSWER = Prepared(_CHANGE.values(body=bindparam("body_"), grant_id=bindparam("grant_id_")))
 
 
 class Kind(StrEnum):
@@ -49,33 +58,31 @@ def put(
     grant_id: str | None = None,
     body: dict[str, Any] | None = None,
 ) -> None:
-    row = {"kind": kind, "digest": digest(secret), "grant_id": grant_id, "body": body or {}, "expires_at": expires_at}
-    tx.connection().execute(_INSERT, row)
+    _PUT.run(tx, kind=kind, digest=digest(secret), grant_id=grant_id, body=body or {}, expires_at=expires_at)
 
 
 def find(tx: Session, kind: Kind, secret: str) -> Found | None:
     """Used or not, expired or not: the caller judges."""
-    row = tx.connection().execute(_FIND, {"kind_": kind, "secret": digest(secret)}).one_or_none()
+    row = _FIND.one(tx, kind_=kind, secret=digest(secret))
     return Found(*row) if row else None
 
 
 def use(tx: Session, kind: Kind, secret: str, now: datetime) -> Found | None:
     """Mark as used, once: of any number of callers at once, one alone gets it with `used_at` None; the others see when."""
-    row = tx.connection().execute(_USE, {"kind_": kind, "secret": digest(secret), "now": now}).one_or_none()
+    row = _USE.one(tx, kind_=kind, secret=digest(secret), now=now)
     return Found(row[0], row[1], row[2], None) if row else find(tx, kind, secret)
 
 
 def give_back(tx: Session, kind: Kind, secret: str, found: Found) -> None:
     """Undo a `use` of this transaction."""
-    tx.connection().execute(_GIVE_BACK, {"kind_": kind, "secret": digest(secret), "before": found.used_at})
+    _GIVE_BACK.run(tx, kind_=kind, secret=digest(secret), before=found.used_at)
 
 
 def change(tx: Session, kind: Kind, secret: str, *, grant_id: str | None = None, **body: Any) -> None:
     """Add members to the body of one that is waiting (a device code that its person has answered)."""
-    known = find(tx, kind, secret)
-    if known:
-        members = {"kind_": kind, "secret": digest(secret), "body_": known.body | body, "grant_id_": grant_id or known.grant_id}
-        tx.connection().execute(_CHANGE, members)
+    if known := find(tx, kind, secret):
+        grant_id = grant_id or known.grant_id
+        _ANSWER.run(tx, kind_=kind, secret=digest(secret), body_=known.body | body, grant_id_=grant_id)
 
 
 def remember(tx: Session, kind: Kind, secret: str, until: datetime) -> bool:
@@ -88,19 +95,6 @@ def remember(tx: Session, kind: Kind, secret: str, until: datetime) -> bool:
 
 def sweep(tx: Session, before: datetime) -> int:
     """Remove some of what expired before then; how many. In bites, so that no one waits long for the table."""
-    return tx.connection().execute(_SWEEP, {"before": before}).rowcount
-
-
-def _statements() -> tuple[Any, ...]:
-    this = (TABLE.c.kind == bindparam("kind_"), TABLE.c.digest == bindparam("secret"))
-    finding = select(*_COLUMNS).where(*this)
-    using = update(TABLE).where(*this, TABLE.c.used_at.is_(None)).values(used_at=bindparam("now")).returning(*_COLUMNS)
-    changing = update(TABLE).where(*this).values(body=bindparam("body_"), grant_id=bindparam("grant_id_"))
-    giving_back = update(TABLE).where(*this).values(used_at=bindparam("before"))
     key = tuple_(TABLE.c.kind, TABLE.c.digest)
-    old = select(TABLE.c.kind, TABLE.c.digest).where(TABLE.c.expires_at < bindparam("before")).limit(MOST_SWEPT)
-    return insert(TABLE), finding, using, giving_back, changing, delete(TABLE).where(key.in_(old))
-
-
-# Built once: building a statement costs more than running it.
-_INSERT, _FIND, _USE, _GIVE_BACK, _CHANGE, _SWEEP = _statements()
+    old = select(TABLE.c.kind, TABLE.c.digest).where(TABLE.c.expires_at < before).limit(MOST_SWEPT)
+    return tx.connection().execute(delete(TABLE).where(key.in_(old))).rowcount
