@@ -12,7 +12,9 @@ from idp.login.sessions import ENDED
 from idp.oidc import (
     authorize,
     backchannel,
+    ciba,
     consent,
+    device,
     discovery,
     end_session,
     introspection,
@@ -31,7 +33,7 @@ from idp.settings import IdpSettings
 from shared.app import Service, create_app
 from shared.clock import now
 
-ROUTERS = (password.router, consent.router, registration.router, end_session.router, portal.router)
+ROUTERS = (password.router, consent.router, registration.router, end_session.router, portal.router, device.router, ciba.router)
 
 # The protocol's endpoints: see `idp.oidc.endpoint` for why they are not routes.
 ENDPOINTS = {
@@ -44,6 +46,9 @@ ENDPOINTS = {
     "/userinfo": cross_origin(userinfo.answer),
     "/introspect": introspection.answer,
     "/revoke": cross_origin(revocation.answer),
+    "/device_authorization": cross_origin(device.answer),
+    "/bc-authorize": ciba.answer,
+    "/register": registration.answer,
 }
 
 

@@ -19,6 +19,8 @@ from shared.problems import Problem, Unavailable
 ALGORITHMS = ("RS256", "ES256", "PS256")
 PROOF_ALGORITHMS = (*ALGORITHMS, "Ed25519")
 KIND_OF_KEY = {"RS256": ("RSA", None), "PS256": ("RSA", None), "ES256": ("EC", "P-256"), "Ed25519": ("OKP", "Ed25519")}
+KEY_MEMBERS = ("kty", "crv", "x", "y", "n", "e", "kid", "use", "alg")
+MOST_KEYS = 20
 PRIVATE_MEMBERS = frozenset(("d", "p", "q", "dp", "dq", "qi", "oth", "k"))
 LEAST_RSA, MOST_RSA = 2048, 8192  # bits
 MOST_HEADER = 4096  # signs; a proof carries its key in its header
@@ -153,8 +155,26 @@ def _public_key(jwk: dict[str, Any], alg: str) -> SigningKey | None:
     """The key, if one can check signatures of this algorithm with it."""
     if (jwk.get("kty"), jwk.get("crv")) != KIND_OF_KEY[alg]:
         return None
-    public = {name: jwk[name] for name in ("kty", "crv", "x", "y", "n", "e") if name in jwk}
-    return _imported(json.dumps(public, sort_keys=True))
+    return _imported(_canonical(jwk))
+
+
+def _canonical(jwk: dict[str, Any]) -> str:
+    return json.dumps({name: jwk[name] for name in ("kty", "crv", "x", "y", "n", "e") if name in jwk}, sort_keys=True)
+
+
+def check_public_keys(jwks: Any) -> None:
+    """Raise `ValueError` unless this is a JWKS of public keys, each of them sound: RSA of 2048 bits or more, points on their
+    curve. Keys of a kind that nobody here knows may stand beside them (RFC 7517, 5)."""
+    listed = jwks.get("keys") if isinstance(jwks, dict) else None
+    if not isinstance(listed, list) or not 0 < len(listed) <= MOST_KEYS or not all(isinstance(one, dict) for one in listed):
+        raise ValueError(f"not a set of 1 to {MOST_KEYS} keys")
+    for jwk in listed:
+        if PRIVATE_MEMBERS & jwk.keys() or jwk.get("kty") == "oct":
+            raise ValueError("a key that is not public")
+        if not all(isinstance(jwk.get(name, ""), str) for name in KEY_MEMBERS):
+            raise ValueError("a member that is no string")
+        if jwk.get("kty") in ("RSA", "EC", "OKP") and _imported(_canonical(jwk)) is None:
+            raise ValueError("a key that is too weak or broken")
 
 
 @lru_cache(maxsize=4096)

@@ -54,6 +54,8 @@ class Client(Base):
     tls_bound: Mapped[bool]
     tls_subject_dn: Mapped[str]
     details_types: Mapped[list[str]] = mapped_column(JSON)
+    software_id: Mapped[str]
+    software_version: Mapped[str]
     profile: Mapped[str]
     trusted: Mapped[bool]
     secret_digest: Mapped[str | None]

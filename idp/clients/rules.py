@@ -92,6 +92,8 @@ class Metadata:
     tls_bound: bool = False
     tls_subject_dn: str = ""
     details_types: tuple[str, ...] = ()
+    software_id: str = ""
+    software_version: str = ""
     profile: Profile = Profile.PLAIN
     trusted: bool = False
 
@@ -100,10 +102,13 @@ class Metadata:
         native = self.application_type is ApplicationType.NATIVE
         if not self.redirect_uris and CODE in self.grant_types:
             raise BadClientAddress(field="redirect_uris")
-        for member in ("redirect_uris", "post_logout_redirect_uris", "request_uris"):
+        for member in ("redirect_uris", "post_logout_redirect_uris"):
             for uri in getattr(self, member):
                 if not may_redirect_to(uri, native=native):
                     raise BadClientAddress(field=member)
+        for uri in self.request_uris:
+            if not uri.startswith("https:") or not may_redirect_to(uri.partition("#")[0], native=False):
+                raise BadClientAddress(field="request_uris")  # a fragment tells one version from the next (Core, 6.2)
         for member in SHOWN_OR_CALLED:
             if (uri := getattr(self, member)) and not may_redirect_to(uri, native=False):
                 raise BadClientAddress(field=member)

@@ -53,7 +53,7 @@ async def read_pairs(request: Request) -> Pairs:
     return _query(request) if request.method == "GET" else await _form(request)
 
 
-async def _json(request: Request) -> Any:
+async def read_json(request: Request) -> Any:
     """The body, or None where it is not JSON."""
     try:
         return json.loads(await request.body())
@@ -61,6 +61,5 @@ async def _json(request: Request) -> Any:
         return None
 
 
-Json = Annotated[Any, Depends(_json)]
 FormPairs = Annotated[Pairs, Depends(_form)]
 EitherPairs = Annotated[Pairs, Depends(read_pairs)]
