@@ -4,17 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
-from tests.flows.conftest import ARGUMENTS, CHROMIUM, Demo
+from tests.flows.conftest import Demo
 
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / "meetings/web/node_modules/axe-core/axe.min.js"
 SIZES = {"desk": (1440, 900), "tablet": (1180, 820), "portrait": (820, 1180), "wall": (1920, 1080)}
-
-
-def launch(playwright: Playwright) -> Browser:
-    return playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
 
 
 class Screen:
@@ -59,15 +55,34 @@ class Screen:
         self.page.wait_for_timeout(1300)
         self.page.mouse.up()
 
-    def axe(self) -> list[str]:
-        """Serious and critical findings of axe-core on the page as it is."""
-        self.page.evaluate(AXE.read_text("utf-8") + ";0")
-        found = self.page.evaluate("async () => JSON.stringify((await axe.run()).violations)")
+    def check(self, *also: str) -> None:
+        """No serious or critical finding of axe-core on the page as it is, nor `dark`, nor after a reload in English (`en`)."""
+        assert self._axe() == []
+        if "dark" in also:
+            self.page.emulate_media(color_scheme="dark")
+            assert self._axe() == []
+            self.page.emulate_media(color_scheme="light")
+        if "en" in also:
+            self._speak("en")
+            assert self._axe() == []
+            self._speak("vi")
+
+    def _axe(self) -> list[str]:
+        if not self.page.evaluate("'axe' in window"):
+            self.page.evaluate(AXE.read_text("utf-8") + ";0")
+        found = self.page.evaluate("async () => JSON.stringify((await axe.run({ resultTypes: ['violations'] })).violations)")
         return [
-            f"{one['id']}: {one['nodes'][0]['html'][:200]}"
+            f"{self.page.url} {one['id']}: {one['nodes'][0]['html'][:200]}"
             for one in json.loads(found)
             if one["impact"] in ("serious", "critical")
         ]
+
+    def _speak(self, language: str) -> None:
+        self.context.add_cookies([{"name": "lang", "value": language, "url": self.page.url}])
+        self.page.reload()
+        self.page.wait_for_function(
+            "lang => document.documentElement.lang === lang && document.querySelector('h1')", arg=language
+        )
 
     def close(self) -> None:
         self.context.close()

@@ -3,17 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import expect
 
-from tests.flows.browser import Screen, launch
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = launch(playwright)
-        yield browser
-        browser.close()
+from tests.flows.browser import Screen
 
 
 @pytest.fixture
@@ -28,6 +20,9 @@ def test_one_login_opens_the_portal_and_both_applications_and_one_logout_ends_al
     expect(page.locator("#portal-apps")).to_be_visible()
     for app in ("meetings-web", "calendar"):
         expect(page.locator(f"#app-{app}")).to_be_visible()
+    secretary.check("dark", "en")
+    page.get_by_role("link", name="Đổi mật khẩu").click()
+    secretary.check("dark")
     secretary.go("/")
     expect(page.get_by_text("Kỳ họp thứ 4").first).to_be_visible()
     page.goto(demo.facts["calendar"])
@@ -40,7 +35,7 @@ def test_one_login_opens_the_portal_and_both_applications_and_one_logout_ends_al
     expect(page.locator("#signed-out")).to_be_visible()
     for app in ("meetings-web", "calendar"):
         expect(page.locator(f"#signed-out-{app}")).to_be_visible()
-    assert secretary.axe() == []
+    secretary.check("dark")
     page.goto(demo.facts["calendar"] + "/login")
     expect(page.locator("#username")).to_be_visible()
     secretary.go("/")
@@ -50,9 +45,12 @@ def test_one_login_opens_the_portal_and_both_applications_and_one_logout_ends_al
 
 def test_a_wrong_password_says_so_in_words_and_keeps_the_name(browser, demo):
     screen = Screen(browser, demo, "portrait")
+    screen.page.goto(demo.facts["issuer"] + "/authorize?client_id=nobody")
+    screen.check("dark", "en")
     screen.page.goto(demo.facts["issuer"])
+    screen.check("dark", "en")
     screen.answer_sign_in(demo.people("member")[20], "không phải mật khẩu này")
     expect(screen.page.locator("#error-summary")).to_be_focused()
     assert screen.page.title().startswith("Lỗi:")
-    assert screen.axe() == []
+    screen.check("dark")
     screen.close()

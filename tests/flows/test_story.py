@@ -10,9 +10,9 @@ from pathlib import Path
 
 import icalendar
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from tests.flows.browser import Screen, launch
+from tests.flows.browser import Screen
 from tests.flows.conftest import ROOT, Demo
 from tests.flows.person import Person
 
@@ -39,6 +39,9 @@ class Story:
         page.goto(self.demo.facts["meetings"] + path.replace("MEETING", self.meeting_id))
         return page
 
+    def check(self, name: str, *also: str) -> None:
+        self.screens[name].check(*also)
+
     @property
     def secretary(self) -> Page:
         return self.at("secretary", "secretary", "desk")
@@ -58,24 +61,24 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def story(demo: Demo) -> Iterator[Story]:
-    with sync_playwright() as playwright:
-        browser = launch(playwright)
-        story = Story(browser, demo)
-        yield story
-        for screen in story.screens.values():
-            assert screen.faults == []
-            screen.close()
-        browser.close()
+def story(browser: Browser, demo: Demo) -> Iterator[Story]:
+    story = Story(browser, demo)
+    yield story
+    for screen in story.screens.values():
+        assert screen.faults == []
+        screen.close()
 
 
 def test_2_the_secretary_prepares_a_session(story):
     page = story.secretary
+    expect(page.get_by_text("Kỳ họp thứ 4").first).to_be_visible()
+    story.check("secretary", "dark", "en")
     page.get_by_role("link", name="Kỳ họp mới").click()
     page.get_by_label("Cơ quan").first.select_option(label="Hội đồng nhân dân tỉnh Bình Lâm")
     page.get_by_label("Tên kỳ họp").fill(TITLE)
     page.get_by_label("Ngày họp").fill("2026-12-09")
     page.get_by_label("Địa điểm").fill("Hội trường tỉnh")
+    story.check("secretary")
     page.get_by_role("button", name="Lập kỳ họp").click()
     page.wait_for_url("**/desk")
     story.meeting_id = page.url.split("/")[-2]
@@ -96,7 +99,7 @@ def test_2_the_secretary_prepares_a_session(story):
     page.get_by_label("Nội dung biểu quyết").fill(POLL)
     page.get_by_role("button", name="Thêm biểu quyết").click()
     expect(page.get_by_text("công khai, cần 31/60").first).to_be_visible()
-    assert story.screens["secretary"].axe() == []
+    story.check("secretary", "dark", "en")
 
 
 def test_2_a_state_secret_is_refused_at_the_drop_zone_with_the_reason(story, tmp_path):
@@ -123,19 +126,24 @@ def test_2_members_are_imported_from_a_spreadsheet_with_row_errors(story, tmp_pa
     flaws = write_flawed_members(tmp_path / "flawed.xlsx")
     page = story.secretary
     body = story.person("secretary").must("GET", "/api/bodies")[0]["id"]
+    story.go("secretary", "/bodies")
+    expect(page.get_by_role("link", name="Thành viên").first).to_be_visible()
+    story.check("secretary")
     story.go("secretary", f"/bodies/{body}/members")
     page.locator("input[type=file]").set_input_files(str(tmp_path / "flawed.xlsx"))
     expect(page.get_by_text("Cần sửa").first).to_be_visible(timeout=60_000)
     for row in list(flaws)[:3]:
         expect(page.get_by_role("cell", name=str(row), exact=True).first).to_be_visible()
+    story.check("secretary", "dark")
     page.locator("input[type=file]").set_input_files(str(tmp_path / "members.xlsx"))
     expect(page.get_by_role("button", name=re.compile(r"Nhập \d+ người"))).to_be_visible(timeout=60_000)
-    assert story.screens["secretary"].axe() == []
+    story.check("secretary")
 
 
 def test_2_publishing_sends_notices_with_a_calendar(story):
     page = story.go("secretary", "/m/MEETING/desk")
     page.get_by_role("button", name=re.compile(r"Phát hành \d+ thay đổi")).click()
+    story.check("secretary")
     page.get_by_role("button", name="Phát hành", exact=True).click()
     expect(page.get_by_text("Đã phát hành").first).to_be_visible()
     mail = Path(story.demo.facts["mail"])
@@ -183,12 +191,13 @@ def test_3_a_delegate_reads_writes_and_finds(story):
     page.get_by_label("Từ cần tìm").fill("ngan sach dia phuong")
     page.get_by_label("Từ cần tìm").press("Enter")
     expect(page.get_by_text(re.compile(r"\d+ chỗ")).first).to_be_visible()
+    story.check("delegate")
     copy = delegate.must("GET", f"papers/{paper['id']}/copy")
     assert b"/InkList" in copy
     page.reload()
     expect(page.locator("canvas").first).to_be_visible()
     expect(page.locator("svg path").first).to_be_attached()
-    assert story.screens["delegate"].axe() == []
+    story.check("delegate", "dark", "en")
 
 
 def test_3_a_second_device_of_the_same_person_shows_the_note(story):
@@ -197,10 +206,12 @@ def test_3_a_second_device_of_the_same_person_shows_the_note(story):
     paper = next(one for one in story.person("member").state()["papers"].values() if one["title"].startswith("Du thao"))
     notes = story.person("member").must("GET", f"papers/{paper['id']}/notes")
     page.get_by_role("button", name=re.compile("Mục|Chương trình")).first.click()
+    story.check("second")
     for words in ("Dự toán ngân sách năm 2027", "Du thao Nghi quyet ngan sach"):
         page.get_by_text(words).locator("visible=true").first.click()
     page.get_by_role("button", name="Ghi chú của tôi").click()
     expect(page.get_by_text(re.compile(r"Nét bút")).first).to_be_visible()
+    story.check("second", "dark")
     assert len(notes) == 1
     stranger = story.person("member", 1).must("GET", f"papers/{paper['id']}/notes")
     assert stranger == []
@@ -216,7 +227,9 @@ def test_4_the_chair_opens_and_leads_and_gives_the_floor(story):
             secretary.must("PUT", f"attendance/{member['id']}", json={"state": "present"})
     chair = story.chair
     story.go("chair", "/m/MEETING/chair")
-    story.screens["chair"].hold(re.compile("Giữ để Khai mạc", re.IGNORECASE))
+    expect(chair.get_by_role("button", name="Giữ để khai mạc")).to_be_visible()
+    story.check("chair", "dark")
+    story.screens["chair"].hold("Giữ để khai mạc")
     expect(page.get_by_text("Đang họp").first).to_be_visible()
     item = next(one for one in secretary.state()["agenda"].values() if one["title"].startswith("Dự toán"))
     story.person("chair").must("POST", "enter", json={"item_id": item["id"]})
@@ -226,8 +239,11 @@ def test_4_the_chair_opens_and_leads_and_gives_the_floor(story):
     wall = story.at("wall", "secretary", "wall")
     story.go("wall", "/wall/MEETING")
     expect(wall.get_by_role("heading", name=story.person("member").name)).to_be_visible()
-    assert story.screens["chair"].axe() == []
-    assert story.screens["wall"].axe() == []
+    story.check("chair", "dark", "en")
+    story.check("wall")
+    chair.get_by_role("button", name="Chương trình").click()
+    story.check("chair")
+    chair.keyboard.press("Escape")
     speech = next(one for one in secretary.state()["speaking"].values() if one["state"] == "speaking")
     story.person("chair").must("POST", f"speeches/{speech['id']}/end")
 
@@ -246,11 +262,14 @@ def test_5_a_vote_from_the_sheet_to_the_wall(story):
     delegate = story.screens["delegate"].page
     expect(delegate.get_by_text(POLL).first).to_be_visible()
     expect(delegate.get_by_text("Thông qua khi có ít nhất 31/60").first).to_be_visible()
-    assert story.screens["delegate"].axe() == []
+    story.check("delegate", "dark", "en")
     vote(story, "delegate", "Tán thành")
     expect(delegate.get_by_text(re.compile(r"^[2-9A-Z]{3}-[2-9A-Z]{3}$")).first).to_be_visible()
     wall = story.screens["wall"].page
     expect(wall.get_by_text("đại biểu đã biểu quyết")).to_be_visible()
+    story.check("delegate", "dark")
+    story.check("chair", "dark")
+    story.check("wall")
     others = [story.person("member", place) for place in range(1, 34)]
     for place, person in enumerate(others):
         choice = "in_favour" if place < 30 else "against"
@@ -265,28 +284,32 @@ def test_5_a_vote_from_the_sheet_to_the_wall(story):
     chair = story.screens["chair"].page
     expect(chair.get_by_text("Công bố kết quả")).to_be_visible()
     expect(wall.get_by_text("Thông qua", exact=True)).to_have_count(0)
+    story.check("chair")
     chair.get_by_role("button", name="Công bố kết quả").click()
     expect(wall.get_by_text(re.compile("cần 31/60")).first).to_be_visible()
     tally = secretary.state()["polls"][poll["id"]]
     assert (tally["outcome"], tally["tally"]["in_favour"], tally["tally"]["against"]) == ("carried", 31, 3)
     assert tally["tally"]["not_voted"] == 26
     expect(delegate.get_by_text(re.compile("[Tt]hông qua")).first).to_be_visible()
-    assert story.screens["wall"].axe() == []
+    story.check("delegate", "dark")
+    story.check("wall")
 
 
 def test_6_the_minutes_write_themselves_and_are_signed_twice(story):
     story.person("chair").must("POST", "close")
     page = story.go("secretary", "/m/MEETING/minutes")
     expect(page.get_by_text("có mặt 60").first).to_be_visible()
-    assert story.screens["secretary"].axe() == []
+    story.check("secretary", "dark", "en")
     page.get_by_role("button", name="Chốt nội dung").click()
     page.get_by_role("dialog").get_by_role("button", name="Chốt nội dung").click()
     expect(page.get_by_text(re.compile("Đã chốt nội dung")).first).to_be_visible(timeout=60_000)
+    story.check("secretary")
     sign(story, "secretary", "secretary")
     expect(page.get_by_text("Thư ký đã ký")).to_be_visible(timeout=60_000)
     chair = story.go("chair", "/m/MEETING/minutes")
     sign(story, "chair", "chair")
     expect(chair.get_by_text("Chủ tọa đã ký")).to_be_visible(timeout=60_000)
+    story.check("chair", "dark")
 
 
 def sign(story: Story, name: str, role: str) -> None:
@@ -333,8 +356,10 @@ def test_7_the_signed_minutes_verify_and_one_flipped_byte_does_not(story, tmp_pa
     visitor.page.locator("input[type=file]").first.set_input_files(str(good))
     visitor.page.locator("form button").first.click()
     expect(visitor.page.get_by_text("Nguyễn Thị Hồng Hạnh").first).to_be_visible(timeout=60_000)
+    visitor.check("dark")
     visitor.page.goto(story.demo.facts["meetings"] + "/verify")
     visitor.page.locator("input[type=file]").first.set_input_files(str(bad))
     visitor.page.locator("form button").first.click()
     expect(visitor.page.get_by_text(re.compile("bị sửa|hỏng")).first).to_be_visible(timeout=60_000)
+    visitor.check("dark")
     visitor.close()
