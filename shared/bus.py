@@ -61,7 +61,11 @@ class ValkeyBus:
 
         while True:
             try:
-                async with valkey.asyncio.Valkey.from_url(self._url) as client, client.pubsub() as channel:
+                # Without an end to reading: the library's own five seconds would end every quiet subscription.
+                client = valkey.asyncio.Valkey.from_url(
+                    self._url, socket_timeout=None, socket_connect_timeout=5, socket_keepalive=True
+                )
+                async with client, client.pubsub() as channel:
                     await channel.subscribe(CHANNEL)
                     async for message in channel.listen():
                         if message["type"] == "message":

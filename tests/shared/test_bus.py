@@ -106,6 +106,21 @@ def test_what_one_process_says_every_other_hears(url, scheme):
     assert asyncio.run(scene()) == [["cuộc họp 1"]] * 2
 
 
+def test_a_quiet_listener_stays(url):
+    async def scene() -> list[str]:
+        heard: list[str] = []
+        listening = asyncio.create_task(connect(url).listen(heard.append))
+        await until(lambda: listeners(url) == 1)
+        await asyncio.sleep(5.3)  # the library's default ends a reading after five seconds
+        await asyncio.to_thread(connect(url).publish, "m1")
+        await asyncio.sleep(0.2)
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+        return heard
+
+    assert asyncio.run(scene()) == ["m1"]
+
+
 def test_nothing_but_the_hint_is_carried_and_nothing_is_kept(url):
     with valkey.Valkey.from_url(url) as client, client.monitor() as seen:
         ValkeyBus(url).publish("m1")
