@@ -30,14 +30,14 @@ def same(left: str, right: str) -> bool:
     return hmac.compare_digest(left.encode(), right.encode())
 
 
-def short_code(source: bytes) -> str:
-    """Six signs in two groups, `7KQ-4MX`, drawn from the first eight bytes of `source`."""
+def short_code(source: bytes, length: int = 6) -> str:
+    """Signs in two groups, `7KQ-4MX`, drawn from the first eight bytes of `source`; 12 at most."""
     number = int.from_bytes(source[:8], "big")
     signs = ""
-    for _ in range(6):
+    for _ in range(length):
         number, place = divmod(number, len(CODE_SIGNS))
         signs += CODE_SIGNS[place]
-    return f"{signs[:3]}-{signs[3:]}"
+    return f"{signs[: length // 2]}-{signs[length // 2 :]}"
 
 
 def fingerprint(hexadecimal: str, groups: int = 2) -> str:

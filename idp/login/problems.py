@@ -19,6 +19,20 @@ class AccountWaits(Problem):
         self.headers = {"Retry-After": str(facts["minutes"] * 60)}  # type: ignore[misc]
 
 
+class CodesWait(Problem):
+    """Too many wrong codes: none is taken for `minutes`."""
+
+    status = 429
+    code = "codes-wait"
+
+
+class UserCodeUnknown(Problem):
+    """No device waits for this code."""
+
+    status = 422
+    code = "user-code-unknown"
+
+
 class UsernameMissing(Problem):
     status = 422
     code = "username-missing"

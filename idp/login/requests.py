@@ -1,13 +1,16 @@
 """Stored authorization requests: kept, bound to one browser, found again by each page."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import Depends, Query, Request
 from fastapi.responses import RedirectResponse
-from sqlalchemy.orm import Session
+from sqlalchemy import inspect
+from sqlalchemy.orm import Session, lazyload
+from sqlalchemy.orm.attributes import set_committed_value
 
+from idp.clients.models import find_client
 from idp.login import cookies
 from idp.login.models import AuthorizationRequest
 from idp.login.problems import CookiesNeeded, RequestExpired, RequestUnknown
@@ -15,6 +18,11 @@ from idp.login.rules import REQUEST_LIFETIME
 from shared.clock import Now
 from shared.db import Tx
 from shared.ids import new_id
+
+if TYPE_CHECKING:
+    from idp.oidc.endpoint import Call
+
+_WITHOUT_CLIENT = lazyload(AuthorizationRequest.client)  # it is kept already, and has fifty columns
 
 
 def store_request(tx: Session, now: datetime, **members: Any) -> AuthorizationRequest:
@@ -24,21 +32,32 @@ def store_request(tx: Session, now: datetime, **members: Any) -> AuthorizationRe
     return request
 
 
-def store_portal_request(tx: Session, now: datetime) -> AuthorizationRequest:
-    """The portal asks for a sign-in of its own."""
-    return store_request(tx, now, redirect_uri="/", scopes=[], code_challenge="", prompts=[], login_hint="")
+def store_portal_request(tx: Session, now: datetime, back: str = "/") -> AuthorizationRequest:
+    """The portal asks for a sign-in of its own; `back` is the page of ours that follows it."""
+    return store_request(tx, now, redirect_uri=back, scopes=[], code_challenge="", prompts=[], login_hint="")
 
 
 def find_request(
-    tx: Session, now: datetime, request_id: str, browser: str | None, *, first_seen_by: str | None = None
+    tx: Session,
+    now: datetime,
+    request_id: str,
+    browser: str | None,
+    *,
+    first_seen_by: str | None = None,
+    to_change: bool = True,
 ) -> AuthorizationRequest:
-    """The stored request, if it belongs to this browser and can still be answered.
+    """The stored request, if it belongs to this browser and can still be answered; its client is to be read only.
 
     One that no browser has seen yet is bound to `first_seen_by`.
     """
-    request = tx.get(AuthorizationRequest, request_id, with_for_update={"of": AuthorizationRequest})
+    waiting = {"of": AuthorizationRequest} if to_change else None
+    request = tx.get(AuthorizationRequest, request_id[:64], options=[_WITHOUT_CLIENT], with_for_update=waiting)
     if request is None:
         raise RequestUnknown()
+    if request.client_id and "client" in inspect(request).unloaded:
+        set_committed_value(request, "client", find_client(tx, request.client_id))
+    if request.client_id and request.client is None:
+        raise RequestUnknown()  # the client was removed since
     if request.browser is None and first_seen_by:
         request.browser = browser = first_seen_by
     if browser is None:
@@ -48,6 +67,12 @@ def find_request(
     if now >= request.expires_at or request.answered_at:
         raise RequestExpired(app=request.client.name if request.client else "", again=begin_again(request))
     return request
+
+
+def opened(call: "Call", *, to_change: bool = False) -> AuthorizationRequest:
+    """The request that the address of one of our pages names."""
+    request_id = call.request.query_params.get("request", "")
+    return find_request(call.tx, call.now, request_id, cookies.device(call.request), to_change=to_change)
 
 
 def begin_again(request: AuthorizationRequest) -> str:

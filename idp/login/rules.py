@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 PASSWORD = "urn:dienhong:acr:password"  # noqa: S105
 REQUEST_LIFETIME = timedelta(minutes=30)
@@ -32,6 +32,8 @@ class Asked(Protocol):
     def hint_subject(self) -> str | None: ...
     @property
     def scopes(self) -> list[str]: ...
+    @property
+    def asked(self) -> dict[str, Any]: ...
     @property
     def created_at(self) -> datetime: ...
     @property
@@ -79,7 +81,15 @@ def _must_sign_in_again(request: Asked, session: SignedIn, now: datetime) -> boo
 def _must_consent(request: Asked, session: SignedIn, client: RelyingParty) -> bool:
     if request.consented_at:
         return False
-    return "consent" in request.prompts or not (client.trusted or session.allowed.issuperset(request.scopes))
+    if "consent" in request.prompts:
+        return True
+    # What was allowed once for scopes says nothing of the details of another day.
+    return not client.trusted and ("details" in request.asked or not session.allowed.issuperset(request.scopes))
+
+
+def normal_code(typed: str) -> str:
+    """A code as it is compared: letters and digits only, upper case."""
+    return "".join(sign for sign in typed.upper() if sign.isascii() and sign.isalnum())[:20]
 
 
 def wait_after(failures: int) -> timedelta | None:

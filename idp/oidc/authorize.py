@@ -18,11 +18,11 @@ from idp.login.models import AuthorizationRequest
 from idp.login.requests import find_request, store_request
 from idp.login.rules import SignedIn, Step, next_step
 from idp.login.sessions import Seen, seen_session
-from idp.oidc import store
+from idp.oidc import decoupled, store
 from idp.oidc.answers import back_to_client
 from idp.oidc.checks import Ask, run_checks
 from idp.oidc.endpoint import Call, endpoint
-from idp.oidc.issuing import give_grant
+from idp.oidc.issuing import give_grant, kept_for_grant
 from idp.oidc.models import Consent
 from idp.oidc.par import PUSHED
 from idp.oidc.params import once
@@ -119,6 +119,8 @@ def signed_in(tx: Session, session: Seen | None, client: Client | None) -> Signe
 
 def _finish(call: Call, step: Step, client: Client | None, session: Seen | None, members: dict[str, Any]) -> Response:
     asked, uri, state = members["asked"], members["redirect_uri"], members["state"]
+    if decoupled.is_decoupled(asked):
+        return decoupled.answer(call, step, client, session, members)
     if "pushed" in asked:
         pushed = store.use(call.tx, Kind.PUSHED, asked["pushed"], call.now)
         if pushed is None or pushed.used_at:
@@ -130,8 +132,7 @@ def _finish(call: Call, step: Step, client: Client | None, session: Seen | None,
 
 def issue_code(call: Call, client: Client, session: Seen, members: dict[str, Any]) -> str:
     """Give a grant, and a code that can be exchanged once within a minute."""
-    asked = {name: value for name, value in members["asked"].items() if name in ("claims", "resources", "details")}
-    scopes, nonce = members["scopes"], members["nonce"]
+    scopes, nonce, asked = members["scopes"], members["nonce"], kept_for_grant(members["asked"])
     grant_id = give_grant(call.tx, call.now, call.settings, client, session, scopes, nonce=nonce, asked=asked)
     code = new_token()
     body = {"redirect_uri": members["redirect_uri"], "code_challenge": members["code_challenge"]}

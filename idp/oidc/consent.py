@@ -7,6 +7,7 @@ from fastapi import APIRouter, Form, Request, Response
 from idp.login.cookies import OwnForm
 from idp.login.requests import Stored, go_on
 from idp.login.sessions import Current
+from idp.oidc.details import rows
 from idp.oidc.models import Consent
 from idp.pages.page import show
 from shared import audit
@@ -20,7 +21,7 @@ router = APIRouter(include_in_schema=False)
 def ask_consent(request: Request, stored: Stored, session: Current) -> Response:
     if session is None or stored.client is None:
         return go_on(stored)
-    return show(request, "consent.html", stored=stored, account=session.account)
+    return show(request, "consent.html", stored=stored, account=session.account, rows=rows)
 
 
 @router.post("/consent", dependencies=[OwnForm])

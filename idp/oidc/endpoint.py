@@ -25,6 +25,7 @@ from shared import audit, clock
 from shared.problems import MethodNotAllowed
 
 MOST_FETCHES = 3
+NOT_YET = {"authorization_pending", "slow_down"}  # answers to a poll, of which none is a refusal
 
 
 @dataclass(slots=True)
@@ -126,5 +127,6 @@ def _for_client(work: Work, call: Call, act: str, reads: bool) -> Response | Mus
         refused = _Refused(call, act, error, refusal(error))
         if reads:
             return refused
-        refused.record(call.tx)
+        if error.error not in NOT_YET:
+            refused.record(call.tx)
         return refused.answer

@@ -26,8 +26,11 @@ def asked_resources(pairs: Pairs, client: Client, *names: str) -> list[str]:
 
 def narrowed_resources(pairs: Pairs, client: Client, living: Living) -> Living:
     """For no more than the resources that a token request names (section 2.2), and that are still the client's."""
+    named = asked_resources(pairs, client)
+    if not named and "resources" not in living.asked:
+        return living
     granted = living.asked.get("resources", client.audiences)
-    named = asked_resources(pairs, client) or [one for one in granted if one in client.audiences]
+    named = named or [one for one in granted if one in client.audiences]
     if not set(named) <= set(granted) or (granted and not named):
         raise InvalidTarget("The grant is not for this resource.")
     return replace(living, asked=living.asked | {"resources": named})

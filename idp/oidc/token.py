@@ -7,12 +7,14 @@ from authlib.oauth2.rfc6749 import InvalidRequestError, UnauthorizedClientError,
 from starlette.requests import Request
 from starlette.responses import Response
 
-from idp.clients.rules import CLIENT_CREDENTIALS, CODE, REFRESH
+from idp.clients.rules import CIBA, CLIENT_CREDENTIALS, CODE, DEVICE, REFRESH
 from idp.oidc.answers import issued
 from idp.oidc.client_auth import authenticate
 from idp.oidc.endpoint import Call, endpoint
+from idp.oidc.grants.ciba import backchannel
 from idp.oidc.grants.client import client_credentials
 from idp.oidc.grants.code import exchange_code
+from idp.oidc.grants.device import device_code
 from idp.oidc.grants.refresh import refresh
 from idp.oidc.params import Pairs
 
@@ -20,6 +22,8 @@ GRANTS: dict[str, Callable[[Call], dict[str, Any]]] = {
     CODE: exchange_code,
     REFRESH: refresh,
     CLIENT_CREDENTIALS: client_credentials,
+    DEVICE: device_code,
+    CIBA: backchannel,
 }
 
 

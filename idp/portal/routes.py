@@ -12,6 +12,7 @@ from idp.login.cookies import OwnForm
 from idp.login.models import SignInSession
 from idp.login.requests import go_on, store_portal_request
 from idp.login.sessions import Current, end_session, living_sessions
+from idp.oidc.ciba import waiting_for
 from idp.oidc.end_session import Wish, sign_out
 from idp.pages.page import show
 from idp.portal.actions import change_password
@@ -39,7 +40,8 @@ def home(request: Request, tx: Tx, now: Now, session: Current) -> Response:
         return go_on(store_portal_request(tx, now))
     places = living_sessions(tx, now, request.app.state.settings, session.account_id)
     labels = {place.id: browser_and_system(place.user_agent) for place in places}
-    return show(request, "home.html", me=session, apps=_apps(tx), places=places, labels=labels)
+    waiting = waiting_for(tx, now, session.account_id)
+    return show(request, "home.html", me=session, apps=_apps(tx), places=places, labels=labels, waiting=waiting)
 
 
 def _apps(tx: Session) -> list[Client]:

@@ -1,5 +1,6 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ class Request:
     max_age: int | None = None
     hint_subject: str | None = None
     scopes: list[str] = field(default_factory=lambda: ["openid", "profile"])
+    asked: dict[str, Any] = field(default_factory=dict)
     created_at: datetime = ASKED
     consented_at: datetime | None = None
     denied_at: datetime | None = None
@@ -54,6 +56,8 @@ ALLOWED = SignedIn("me", BEFORE.auth_time, frozenset({"openid", "profile"}))
         (Request(), BEFORE, FOREIGN, Step.CONSENT),
         (Request(), ALLOWED, FOREIGN, Step.ISSUE),
         (Request(scopes=["openid", "email"]), ALLOWED, FOREIGN, Step.CONSENT),
+        (Request(asked={"details": [{}]}), ALLOWED, FOREIGN, Step.CONSENT),
+        (Request(asked={"details": [{}]}), BEFORE, App(), Step.ISSUE),
         (Request(prompts=["none"]), BEFORE, FOREIGN, Step.CONSENT_REQUIRED),
         (Request(prompts=["consent"]), BEFORE, App(), Step.CONSENT),
         (Request(prompts=["consent"]), ALLOWED, FOREIGN, Step.CONSENT),

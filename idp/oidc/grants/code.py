@@ -6,7 +6,7 @@ from authlib.oauth2.rfc7636.challenge import CODE_VERIFIER_PATTERN
 
 from idp.oidc import store
 from idp.oidc.endpoint import Call
-from idp.oidc.issuing import revoke, tokens
+from idp.oidc.issuing import asked_for, revoke, tokens
 from idp.oidc.living import read_grant
 from idp.oidc.store import Kind
 from shared import audit
@@ -33,7 +33,7 @@ def exchange_code(call: Call) -> dict[str, Any]:
     if call.params.get("redirect_uri") != code.body["redirect_uri"]:
         raise InvalidGrantError("The redirect_uri is not the one of the authorization request.")
     _check_verifier(call.params.get("code_verifier"), code.body["code_challenge"])
-    return tokens(call, living, nonce=True)
+    return tokens(call, asked_for(call, living), nonce=True)
 
 
 def _check_verifier(verifier: str | None, challenge: str) -> None:

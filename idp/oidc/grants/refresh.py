@@ -12,7 +12,7 @@ from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidRequestError, Inval
 from idp.keys.sealing import derive
 from idp.oidc import store
 from idp.oidc.endpoint import Call
-from idp.oidc.issuing import keep_alive, narrowed, revoke, tokens
+from idp.oidc.issuing import asked_for, keep_alive, narrowed, revoke, tokens
 from idp.oidc.living import Living, read_grant
 from idp.oidc.store import Found, Kind
 from shared import audit
@@ -50,9 +50,10 @@ def refresh(call: Call) -> dict[str, Any]:
 
 
 def _asked_for(call: Call, living: Living) -> Living:
-    """With no more scopes than the request names (RFC 6749, 6), for who holds the key that it is bound to."""
+    """With no more than the request names (RFC 6749, 6), for who holds the key that it is bound to."""
     if living.key and living.key != call.key:
         raise InvalidGrantError("The refresh token belongs to another key.")
+    living = asked_for(call, living)
     if "scope" not in call.params:
         return living
     asked = call.params["scope"].split()
