@@ -5,7 +5,7 @@ SQLAlchemy's own way costs some 70 us of CPU a statement, five times what SQLite
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Unpack
+from typing import Any
 
 from sqlalchemy import Dialect
 from sqlalchemy.orm import Session
@@ -13,6 +13,7 @@ from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.selectable import Select
 
 Processor = Callable[[Any], Any]
+Readers = tuple[tuple[int, Processor], ...]  # of the columns that the driver does not give as Python has them
 Row = tuple[Any, ...]
 
 
@@ -22,13 +23,27 @@ class _Compiled:
     names: tuple[str, ...] | None  # of the parameters in order, for a driver that takes them by position
     constants: dict[str, Any]
     into: dict[str, Processor]
-    out_of: tuple[Processor | None, ...]
+    out_of: Readers
+
+
+def _read(row: Row, out_of: Readers) -> Row:
+    values = list(row)
+    for place, read in out_of:
+        values[place] = read(values[place])
+    return tuple(values)
+
+
+def _driver(tx: Session) -> tuple[Dialect, Any]:
+    """Asked for once a transaction; sessions are not used again after it."""
+    connection = tx.connection()
+    tx.info["driver"] = connection.dialect, connection.connection
+    return connection.dialect, connection.connection
 
 
 class Prepared:
     """A Core statement with bound parameters. An INSERT names its columns; nothing else is filled in."""
 
-    def __init__(self, statement: "Select[Unpack[tuple[Any, ...]]] | UpdateBase", *columns: str) -> None:
+    def __init__(self, statement: "Select[*tuple[Any, ...]] | UpdateBase", *columns: str) -> None:
         self._statement, self._columns = statement, columns
         self._on: dict[str, _Compiled] = {}
 
@@ -39,7 +54,7 @@ class Prepared:
         cursor.close()
         if not out_of:
             return rows
-        return [tuple(value if read is None else read(value) for read, value in zip(out_of, row, strict=True)) for row in rows]
+        return [_read(row, out_of) for row in rows]
 
     def one(self, tx: Session, **values: Any) -> Row | None:
         """Its first row, or None."""
@@ -52,13 +67,13 @@ class Prepared:
         cursor.close()
         return changed
 
-    def _execute(self, tx: Session, values: dict[str, Any]) -> tuple[Any, tuple[Processor | None, ...]]:
-        connection = tx.connection()
-        this = self._on.get(connection.dialect.name) or self._compile(connection.dialect)
+    def _execute(self, tx: Session, values: dict[str, Any]) -> tuple[Any, Readers]:
+        dialect, connection = tx.info.get("driver") or _driver(tx)
+        this = self._on.get(dialect.name) or self._compile(dialect)
         for name, write in this.into.items():
             values[name] = write(values[name])
         values.update(this.constants)
-        cursor = connection.connection.cursor()
+        cursor = connection.cursor()
         cursor.execute(this.text, values if this.names is None else [values[name] for name in this.names])
         return cursor, this.out_of
 
@@ -74,8 +89,8 @@ class Prepared:
             types = [column.type for column in self._statement.selected_columns]
         else:
             types = [column["type"] for column in self._statement.returning_column_descriptions]
-        readers = tuple(kind.dialect_impl(dialect).result_processor(dialect, None) for kind in types)
+        readers = enumerate(kind.dialect_impl(dialect).result_processor(dialect, None) for kind in types)
         names = tuple(getattr(compiled, "positiontup", None) or ()) if compiled.positional else None
-        known = _Compiled(str(compiled), names, constants, into, readers if any(readers) else ())
+        known = _Compiled(str(compiled), names, constants, into, tuple((place, read) for place, read in readers if read))
         self._on[dialect.name] = known
         return known
