@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from idp.clients.models import Client, find_client
 from idp.clients.rules import CODE
 from idp.login.rules import PASSWORD
+from idp.oidc.claims_request import account_by_subject, read_claims_request
 from idp.oidc.details import asked_details
 from idp.oidc.hints import account_of, read_hint
 from idp.oidc.outbound import Fetched
@@ -38,8 +39,8 @@ class Ask:
     """One request under way through the table. `trusted_uri` is set once the redirect URI is known to be the client's:
     before that, a refusal is told to the person only and never sent anywhere.
 
-    `asked` is what is kept beside scopes: `claims` (place -> names), `resources`, `details`, `acr_values`, `dpop_jkt`,
-    `response_mode`, `display`, `pushed`.
+    `asked` is what is kept beside scopes: `claims` (place -> names), `beyond` (the scopes of those), `acr_values`,
+    `essential_acr`, `resources`, `details`, `dpop_jkt`, `response_mode`, `pushed`.
     """
 
     params: Params
@@ -187,11 +188,26 @@ def details(ask: Ask) -> None:
         ask.asked["details"] = named
 
 
+def claims(ask: Ask) -> None:
+    text = ask.params.get("claims")
+    if not text or ask.client is None:
+        return
+    asked = read_claims_request(text, ask.client, ask.scopes)
+    kept = {"claims": asked.names, "beyond": asked.beyond, "acr_values": [one for one in asked.acr if one in ACR_VALUES]}
+    ask.asked |= {name: value for name, value in kept.items() if value}
+    if asked.essential_acr:
+        ask.asked["essential_acr"] = asked.acr
+    for one in {account_by_subject(ask.tx, ask.settings, ask.client, sub) for sub in asked.subjects}:
+        if ask.hint_subject not in (None, one):
+            raise InvalidRequestError("The request names two persons.")
+        ask.hint_subject = one
+
+
 def acr_values(ask: Ask) -> None:
-    """A wish, not a demand (Core, 3.1.2.1): values that nobody knows are left out."""
+    """A wish, not a demand (Core, 3.1.2.1): values that nobody knows are left out; those of a `claims` request come first."""
     asked = ask.params.get("acr_values", "").split() or (ask.client.default_acr_values if ask.client else [])
     if known := [value for value in asked if value in ACR_VALUES]:
-        ask.asked["acr_values"] = known
+        ask.asked.setdefault("acr_values", known)
 
 
 Check = Callable[[Ask], None]
@@ -213,6 +229,7 @@ CHECKS: tuple[tuple[Check, frozenset[Endpoint]], ...] = (
     (prompts, FROM_BROWSERS),
     (max_age, EVERYWHERE),
     (id_token_hint, FROM_BROWSERS),
+    (claims, FROM_BROWSERS),
     (acr_values, EVERYWHERE),
     (resources, EVERYWHERE),
     (details, EVERYWHERE),

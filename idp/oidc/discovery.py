@@ -10,6 +10,7 @@ from idp.oidc.endpoint import Call, endpoint
 from shared import words
 from shared.tokens import ALGORITHMS
 
+DISPLAYS = ("page", "popup", "touch")  # one page for all: without scripts, narrow as a telephone or wide
 FRESH = {"Cache-Control": "public, max-age=300"}
 
 
@@ -53,7 +54,9 @@ def metadata(issuer: str) -> dict[str, Any]:
             *("iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash"),
             *sorted(PERSONAL),
         ],
-        "claims_parameter_supported": False,
+        "claims_parameter_supported": True,
+        "claim_types_supported": ["normal"],
+        "display_values_supported": list(DISPLAYS),
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
         "authorization_response_iss_parameter_supported": True,

@@ -32,7 +32,7 @@ class Member:
     published: str = ""
 
 
-# RFC 7591, 8705, 9101, 9126, 9396, 9449, 9701; OpenID Connect Registration, RP-Initiated, Front- and Back-Channel Logout; JARM, CIBA.
+# RFC 7591, 8705, 9101, 9126, 9396, 9449, 9701; OpenID Connect Registration, RP-Initiated, Front- and Back-Channel Logout; JARM.
 # What is not here cannot be asked for: no client makes itself trusted, or names the resource servers it is for.
 MEMBERS = (
     Member("client_name", "name", "str"),
