@@ -58,7 +58,8 @@ def _settings(service: str) -> Any:
         return IdpSettings() if service == "idp" else MeetingsSettings()
     except ValidationError as error:
         for one in error.errors():
-            typer.echo(f"{'.'.join(str(part) for part in one['loc']).upper() or 'settings'}: {one['msg']}", err=True)
+            name = ".".join(str(part) for part in one["loc"]).upper() or "settings"
+            typer.echo(f"{name}: {one['msg'].removeprefix('Value error, ')}", err=True)
         raise typer.Exit(2) from None
 
 
