@@ -40,7 +40,7 @@ def serve(service: Annotated[str, typer.Argument(help=", ".join(SERVICES))], por
         log_config=None,
         access_log=False,
         ws_per_message_deflate=False,
-        proxy_headers=bool(settings.trusted_proxies),
+        proxy_headers=bool(settings.trusted_proxies) and service != "idp",  # which reads them itself: `BehindProxy`
         forwarded_allow_ips=settings.trusted_proxies or None,
         timeout_graceful_shutdown=10,
         server_header=False,
@@ -66,11 +66,12 @@ def _settings(service: str) -> Any:
 def idp() -> Any:
     """The identity provider, as each process of it builds it."""
     from idp.app import build
+    from idp.oidc.certificate import BehindProxy
     from shared.logs import configure
 
     settings = _settings("idp")
     configure(settings.log_level)
-    return build(settings)
+    return BehindProxy(build(settings), settings)
 
 
 def meetings() -> Any:

@@ -1,10 +1,15 @@
 """What the identity provider reads from its environment."""
 
 import ssl
+from contextlib import suppress
 from datetime import timedelta
 from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Self
 
-from pydantic import Field
+from cryptography.x509 import Certificate, load_pem_x509_certificates
+from pydantic import Field, model_validator
 
 from shared.settings import Settings
 
@@ -17,8 +22,34 @@ class IdpSettings(Settings):
         "", description="Hosts that keys and request objects of clients may be fetched from, by comma; `*`: any public one."
     )
     outbound_ca: str = Field("", description="A file of certificate authorities to trust there beside the usual ones.")
+    client_certificate_header: str = Field(
+        "",
+        description="The header in which a trusted proxy hands on a client's certificate (RFC 8705); empty: none is taken.",
+    )
+    client_certificate_ca: str = Field("", description="A file of the authorities whose certificates `tls_client_auth` takes.")
     refresh_token_days: float = Field(30, gt=0, le=365, description="How long a grant with offline_access lives unused.")
     help_line: str = Field("", description="Whom people may call, as it stands at the foot of sign-in pages; empty: no line.")
+
+    @model_validator(mode="after")
+    def _take_certificates_from_proxies_only(self) -> Self:
+        if self.client_certificate_header and not self.proxies:
+            raise ValueError("CLIENT_CERTIFICATE_HEADER needs the addresses or networks of TRUSTED_PROXIES")
+        return self
+
+    @cached_property
+    def proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The trusted proxies that are named by address or network: never everybody, never a name."""
+        found = []
+        for one in self.trusted_proxies.split(","):
+            with suppress(ValueError):
+                found.append(ip_network(one.strip(), strict=False))
+        return tuple(found)
+
+    @cached_property
+    def client_authorities(self) -> list[Certificate]:
+        if not self.client_certificate_ca:
+            return []
+        return load_pem_x509_certificates(Path(self.client_certificate_ca).read_bytes())
 
     @property
     def outbound_names(self) -> frozenset[str]:

@@ -8,6 +8,7 @@ and share their commits (`shared.group_commit`): the measurement is `make bench-
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from authlib.oauth2 import OAuth2Error
@@ -30,7 +31,8 @@ NOT_YET = {"authorization_pending", "slow_down"}  # answers to a poll, of which 
 
 @dataclass(slots=True)
 class Call:
-    """One request to an endpoint, inside its transaction. `key` is the proof of possession that came with it (RFC 7800)."""
+    """One request to an endpoint, inside its transaction. `key` is the proof of possession that came with it (RFC 7800);
+    `headers` go out with the answer, also with a refusal."""
 
     request: Request
     tx: Session
@@ -41,6 +43,7 @@ class Call:
     pairs: Pairs = ()
     client: Client | None = None
     key: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
 
     @property
     def caller(self) -> Client:
@@ -49,7 +52,16 @@ class Call:
         return self.client
 
 
-Work = Callable[[Call], Response]
+@dataclass(frozen=True, slots=True)
+class Meanwhile:
+    """What a work may give instead of an answer: `deed` is awaited while no transaction is open, then `then` works on with
+    what came of it, in the next one. For what takes long and may not hold up others (a password's hash)."""
+
+    deed: Callable[[], Awaitable[Any]]
+    then: Callable[[Any, Call], Response]
+
+
+Work = Callable[[Call], Response | Meanwhile]
 Direct = Callable[[Request], Awaitable[Response]]
 Reads = bool | Callable[[Request, Pairs], bool]
 
@@ -69,14 +81,17 @@ def endpoint(work: Work, *methods: str, reads: Reads = False, page: bool = False
             raise MethodNotAllowed()
         pairs = await read_pairs(request)
 
-        def inside(tx: Session) -> Response | MustFetch | _Refused:
+        def inside(work: Work, tx: Session) -> Outcome:
             call = Call(request, tx, instant, request.app.state.settings, fetched, pairs=pairs)
             return _for_page(work, call) if page else _for_client(work, call, act, reading)
 
         reading = reads(request, pairs) if callable(reads) else reads
-        group = db.reads if reading else db.writes
-        for _ in range(MOST_FETCHES):
-            done: Response | MustFetch | _Refused = await group.run(inside)
+        group, now_do = db.reads if reading else db.writes, work
+        for _ in range(MOST_FETCHES + 1):
+            done: Outcome = await group.run(partial(inside, now_do))
+            if isinstance(done, Meanwhile):
+                now_do = partial(done.then, await done.deed())
+                continue
             if isinstance(done, MustFetch):
                 await fetch(request.app, done, fetched)
                 continue
@@ -87,6 +102,11 @@ def endpoint(work: Work, *methods: str, reads: Reads = False, page: bool = False
         raise RuntimeError("a work that is never done with fetching")
 
     return answer
+
+
+def only_reads(request: Request, pairs: Pairs) -> bool:
+    """For an endpoint that writes only what a request brings that must not come twice: a proof or an assertion."""
+    return "dpop" not in request.headers and all(name != "client_assertion" for name, _ in pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +126,10 @@ class _Refused:
         audit.record(tx, self.call.now, self.act, actor=actor, **facts)
 
 
-def _for_page(work: Work, call: Call) -> Response | MustFetch:
+Outcome = Response | Meanwhile | MustFetch | _Refused
+
+
+def _for_page(work: Work, call: Call) -> Response | Meanwhile | MustFetch:
     try:
         call.params = once(call.pairs)
         return work(call)
@@ -116,15 +139,19 @@ def _for_page(work: Work, call: Call) -> Response | MustFetch:
         raise RequestRefused(error=error.error, reason=error.description or "") from None
 
 
-def _for_client(work: Work, call: Call, act: str, reads: bool) -> Response | MustFetch | _Refused:
+def _for_client(work: Work, call: Call, act: str, reads: bool) -> Outcome:
     try:
         call.params = once(call.pairs)
-        return work(call)
+        answer = work(call)
+        if isinstance(answer, Response):
+            answer.headers.update(call.headers)
+        return answer
     except MustFetch as wish:
         return wish
     except OAuth2Error as error:
         # Not raised any further: what was written on the way (a revoked grant) is committed with it.
         refused = _Refused(call, act, error, refusal(error))
+        refused.answer.headers.update(call.headers)
         if reads:
             return refused
         if error.error not in NOT_YET:
