@@ -76,15 +76,26 @@ def _salt(secret: str) -> bytes:
     return derive(secret, "pairwise-subjects")
 
 
-def access_token(tx: Session, now: datetime, settings: IdpSettings, client: Client, living: Living, key: dict[str, str]) -> str:
-    """A JWT access token (RFC 9068). `grant_id` lets our own endpoints know whether it was revoked."""
+def access_token(
+    tx: Session,
+    now: datetime,
+    settings: IdpSettings,
+    client: Client,
+    living: Living,
+    key: dict[str, str],
+    *,
+    latest: datetime | None = None,
+) -> str:
+    """A JWT access token (RFC 9068), valid until `latest` at most. `grant_id` lets our own endpoints know whether it was
+    revoked."""
+    until = now + settings.access_token_lifetime
     about = let_out(living, "id_token")
     asked = living.asked
     claims: dict[str, Any] = {
         "iss": settings.issuer,
         "sub": subject(settings, client, living.account_id),
         "aud": [*asked.get("resources", client.audiences), settings.issuer],
-        "exp": int((now + settings.access_token_lifetime).timestamp()),
+        "exp": int((min(until, latest) if latest else until).timestamp()),
         "jti": new_id(),
         "client_id": client.id,
         "scope": " ".join(living.scopes),

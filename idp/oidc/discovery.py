@@ -44,6 +44,7 @@ def metadata(issuer: str) -> dict[str, Any]:
         "token_endpoint_auth_signing_alg_values_supported": list(SIGNED_BY),
         "introspection_endpoint_auth_methods_supported": [method for method in methods if method != AuthMethod.NONE],
         "introspection_endpoint_auth_signing_alg_values_supported": list(SIGNED_BY),
+        "introspection_signing_alg_values_supported": list(ALGORITHMS),
         "revocation_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_signing_alg_values_supported": list(SIGNED_BY),
         "code_challenge_methods_supported": ["S256"],

@@ -1,6 +1,6 @@
 """An access token of ours that comes back: whose it is, and whether it still counts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -18,7 +18,7 @@ LONGEST_TOKEN = 8192  # signs
 
 @dataclass(frozen=True, slots=True)
 class OwnToken:
-    """`living` is None for a client's token on its own behalf."""
+    """`living` is None for a client's token on its own behalf; else its scopes are those of the token."""
 
     claims: dict[str, Any]
     client: Client
@@ -48,4 +48,13 @@ def read_access_token(call: Call, token: str, audience: str | None = None) -> Ow
     living = read_grant(call.tx, str(claims["grant_id"]))
     if living is None or not living.is_living(call.now, call.settings):
         return None
+    said = claims["scope"].split()
+    if said != living.scopes or living.client_id != client.id:  # narrowed by refreshing, or exchanged by another client
+        asked = living.asked if living.client_id == client.id else {}
+        living = replace(living, scopes=[scope for scope in living.scopes if scope in said], asked=asked)
     return OwnToken(claims, client, living)
+
+
+def concerns(own: OwnToken, client: Client) -> bool:
+    """Others' tokens are of no concern (RFC 7662, 4): their audience may ask, which shares an address with its client."""
+    return own.client.id == client.id or bool(set(own.claims["aud"]) & {client.id, *client.audiences})
