@@ -118,8 +118,9 @@ class Group:
             with self._open() as tx:
                 for one in batch:
                     one.result = one.work(tx)
-                    tx.flush()
-                    tx.expunge_all()  # what one has read is never another's truth
+                    if tx.identity_map or tx.new:
+                        tx.flush()
+                        tx.expunge_all()  # what one has read is never another's truth
         except BaseException as error:
             if len(batch) == 1:
                 batch[0].error = error

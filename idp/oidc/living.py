@@ -4,14 +4,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, exists, select
 from sqlalchemy.orm import Session
 
 from idp.accounts.models import Account
 from idp.login.models import SignInSession
-from idp.oidc.models import Grant
+from idp.oidc.models import Artifact, Grant
+from idp.oidc.store import Kind
 from idp.settings import IdpSettings
 from idp.units.models import Unit
+from shared.ids import digest
 from shared.prepared import Prepared
 
 
@@ -57,6 +59,7 @@ class Living:
 
 
 _g, _s, _a, _u = Grant, SignInSession, Account, Unit
+_alone_revoked = exists().where(Artifact.kind == Kind.REVOKED, Artifact.digest == bindparam("jti"))
 _READ = Prepared(
     select(
         *(
@@ -80,10 +83,11 @@ _READ = Prepared(
     .join(_s, _s.id == _g.session_id)
     .join(_a, _a.id == _g.account_id)
     .outerjoin(_u, _u.id == _a.unit_id)
-    .where(_g.id == bindparam("id"))
+    .where(_g.id == bindparam("id"), ~_alone_revoked)
 )
 
 
-def read_grant(tx: Session, grant_id: str) -> Living | None:
-    row = _READ.one(tx, id=grant_id)
+def read_grant(tx: Session, grant_id: str, jti: str = "") -> Living | None:
+    """None as well where the token `jti` was revoked by itself."""
+    row = _READ.one(tx, id=grant_id, jti=digest(jti) if jti else "")
     return Living(*row) if row else None

@@ -41,11 +41,11 @@ def read_access_token(call: Call, token: str, audience: str | None = None) -> Ow
     except InvalidToken:
         return None
     client = find_client(call.tx, str(claims.get("client_id")))
-    if client is None or store.find(call.tx, Kind.REVOKED, str(claims["jti"])):
+    if client is None:
         return None
     if "grant_id" not in claims:
-        return OwnToken(claims, client, None)
-    living = read_grant(call.tx, str(claims["grant_id"]))
+        return None if store.find(call.tx, Kind.REVOKED, str(claims["jti"])) else OwnToken(claims, client, None)
+    living = read_grant(call.tx, str(claims["grant_id"]), str(claims["jti"]))
     if living is None or not living.is_living(call.now, call.settings):
         return None
     said = claims["scope"].split()
