@@ -7,7 +7,7 @@ from anyio import to_thread
 from fastapi import FastAPI
 
 from idp.keys.actions import ensure_keys
-from idp.login import password
+from idp.login import choice, password
 from idp.login.sessions import ENDED
 from idp.oidc import (
     authorize,
@@ -33,7 +33,7 @@ from idp.settings import IdpSettings
 from shared.app import Service, create_app
 from shared.clock import now
 
-ROUTERS = (password.router, consent.router, registration.router, end_session.router, portal.router, device.router, ciba.router)
+ROUTERS = (password.router, choice.router, consent.router, registration.router, end_session.router, portal.router, device.router, ciba.router)
 
 # The protocol's endpoints: see `idp.oidc.endpoint` for why they are not routes.
 ENDPOINTS = {

@@ -1,6 +1,7 @@
 """What a relying party may be, and which addresses an answer may go to."""
 
 import ipaddress
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -16,6 +17,7 @@ EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 GRANT_TYPES = (CODE, REFRESH, CLIENT_CREDENTIALS, DEVICE, CIBA, EXCHANGE)
 SIGNED_BY = ("RS256", "ES256", "PS256")
 MOST_ADDRESS = 2000
+HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")  # no sign that means something in a header
 SHOWN_OR_CALLED = (
     *("backchannel_logout_uri", "frontchannel_logout_uri", "client_uri", "initiate_login_uri", "logo_uri", "policy_uri"),
     *("tos_uri", "jwks_uri", "sector_identifier_uri"),
@@ -140,10 +142,8 @@ def may_redirect_to(uri: str, *, native: bool) -> bool:
     parts = _split(uri)
     if not parts or "#" in uri or "@" in parts.netloc or "*" in uri:
         return False
-    if parts.scheme == "https":
-        return bool(parts.hostname)
-    if parts.scheme == "http":
-        return is_loopback(parts.hostname)
+    if parts.scheme in ("http", "https"):
+        return bool(HOST.fullmatch(parts.netloc)) and (parts.scheme == "https" or is_loopback(parts.hostname))
     return native and "." in parts.scheme  # a reversed domain name: never `javascript`, `data` or `file`
 
 

@@ -15,12 +15,14 @@ LONGEST_WAIT = timedelta(minutes=15)
 
 class Step(StrEnum):
     SIGN_IN = "sign-in"
+    CHOOSE = "choose-account"
     CONSENT = "consent"
     ISSUE = "issue"
     # Refusals carry the error code that goes to the client (OpenID Connect Core, 3.1.2.6).
     LOGIN_REQUIRED = "login_required"
     CONSENT_REQUIRED = "consent_required"
     ACCESS_DENIED = "access_denied"
+    UNMET = "unmet_authentication_requirements"  # OpenID Connect Core Error Code unmet_authentication_requirements 1.0
 
 
 class Asked(Protocol):
@@ -49,6 +51,7 @@ class SignedIn:
     subject: str
     auth_time: datetime
     allowed: frozenset[str] = frozenset()
+    acr: str = ""
 
 
 class RelyingParty(Protocol):
@@ -61,19 +64,35 @@ def next_step(request: Asked, session: SignedIn | None, client: RelyingParty | N
     silent = "none" in request.prompts
     if request.denied_at:
         return Step.ACCESS_DENIED
-    if session is None or _must_sign_in_again(request, session, now):
-        return Step.LOGIN_REQUIRED if silent else Step.SIGN_IN
+    fresh = session is not None and session.auth_time >= request.created_at  # for this very request
+    if session is None or _must_sign_in_again(request, session, now, fresh=fresh):
+        return Step.LOGIN_REQUIRED if silent or (fresh and _is_another(request, session)) else _ask_who(request)
+    if _acr_is_missing(request, session):
+        return Step.UNMET if silent or fresh else Step.SIGN_IN
     if client is not None and _must_consent(request, session, client):
         return Step.CONSENT_REQUIRED if silent else Step.CONSENT
     return Step.ISSUE
 
 
-def _must_sign_in_again(request: Asked, session: SignedIn, now: datetime) -> bool:
-    if request.hint_subject not in (None, session.subject):
+def _ask_who(request: Asked) -> Step:
+    return Step.CHOOSE if "select_account" in request.prompts and "chosen" not in request.asked else Step.SIGN_IN
+
+
+def _is_another(request: Asked, session: SignedIn | None) -> bool:
+    return session is not None and request.hint_subject not in (None, session.subject)
+
+
+def _acr_is_missing(request: Asked, session: SignedIn) -> bool:
+    """A `claims` request may demand one of some values (Core, 5.5.1.1); any other wish for an acr is only a wish."""
+    return bool(request.asked.get("essential_acr")) and session.acr not in request.asked["essential_acr"]
+
+
+def _must_sign_in_again(request: Asked, session: SignedIn, now: datetime, *, fresh: bool) -> bool:
+    if _is_another(request, session):
         return True
-    if session.auth_time >= request.created_at:  # for this very request; else max_age=0 would never end
+    if fresh:  # else max_age=0 would never end
         return False
-    if {"login", "select_account"} & set(request.prompts):
+    if "login" in request.prompts or ("select_account" in request.prompts and request.asked.get("chosen") != session.subject):
         return True
     return request.max_age is not None and now - session.auth_time > timedelta(seconds=request.max_age)
 
@@ -84,7 +103,12 @@ def _must_consent(request: Asked, session: SignedIn, client: RelyingParty) -> bo
     if "consent" in request.prompts:
         return True
     # What was allowed once for scopes says nothing of the details of another day.
-    return not client.trusted and ("details" in request.asked or not session.allowed.issuperset(request.scopes))
+    return not client.trusted and ("details" in request.asked or not session.allowed.issuperset(shown(request)))
+
+
+def shown(request: Asked) -> list[str]:
+    """The scopes that a person is asked for: also those whose claims a `claims` request names one by one."""
+    return [*request.scopes, *request.asked.get("beyond", [])]
 
 
 def normal_code(typed: str) -> str:

@@ -31,7 +31,7 @@ from shared import audit, words
 from shared.ids import new_token
 
 CODE_LIFETIME = timedelta(seconds=60)
-PAGES = {Step.SIGN_IN: "/login", Step.CONSENT: "/consent"}
+PAGES = {Step.SIGN_IN: "/login", Step.CHOOSE: "/login/account", Step.CONSENT: "/consent"}
 
 
 def authorize(call: Call) -> Response:
@@ -72,7 +72,8 @@ def _to_be_continued(call: Call, ask: Ask, page: str | None) -> Response:
     answer = RedirectResponse(f"{page or '/authorize'}?{urlencode({'request': stored.id})}", 303)
     if page:
         stored.browser = cookies.ensure_device(call.request, answer)
-    if (language := ask.params.get("ui_locales", "").split(" ")[0][:2].lower()) in words.LANGUAGES:
+    wanted = (tag[:2].lower() for tag in ask.params.get("ui_locales", "").split())
+    if language := next((one for one in wanted if one in words.LANGUAGES), None):
         cookies.set_language(call.request, answer, language)
     return answer
 
@@ -114,7 +115,7 @@ def signed_in(tx: Session, session: Seen | None, client: Client | None) -> Signe
     if session is None:
         return None
     consent = tx.get(Consent, (session.account_id, client.id)) if client and not client.trusted else None
-    return SignedIn(session.account_id, session.auth_time, frozenset(consent.scopes if consent else ()))
+    return SignedIn(session.account_id, session.auth_time, frozenset(consent.scopes if consent else ()), session.acr)
 
 
 def _finish(call: Call, step: Step, client: Client | None, session: Seen | None, members: dict[str, Any]) -> Response:

@@ -197,6 +197,8 @@ def claims(ask: Ask) -> None:
     ask.asked |= {name: value for name, value in kept.items() if value}
     if asked.essential_acr:
         ask.asked["essential_acr"] = asked.acr
+        if not kept["acr_values"]:
+            raise OAuth2Error(error="unmet_authentication_requirements", description="No such acr can be reached here.")
     for one in {account_by_subject(ask.tx, ask.settings, ask.client, sub) for sub in asked.subjects}:
         if ask.hint_subject not in (None, one):
             raise InvalidRequestError("The request names two persons.")

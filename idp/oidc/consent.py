@@ -6,6 +6,7 @@ from fastapi import APIRouter, Form, Request, Response
 
 from idp.login.cookies import OwnForm
 from idp.login.requests import Stored, go_on
+from idp.login.rules import shown
 from idp.login.sessions import Current
 from idp.oidc.details import rows
 from idp.oidc.models import Consent
@@ -21,7 +22,7 @@ router = APIRouter(include_in_schema=False)
 def ask_consent(request: Request, stored: Stored, session: Current) -> Response:
     if session is None or stored.client is None:
         return go_on(stored)
-    return show(request, "consent.html", stored=stored, account=session.account, rows=rows)
+    return show(request, "consent.html", stored=stored, account=session.account, rows=rows, scopes=shown(stored))
 
 
 @router.post("/consent", dependencies=[OwnForm])
@@ -30,12 +31,12 @@ def take_consent(
 ) -> Response:
     if session is None or stored.client is None:
         return go_on(stored)
-    audit.record(tx, now, f"consent.{decision}", actor=session.account_id, object=stored.client.id, scopes=stored.scopes)
+    audit.record(tx, now, f"consent.{decision}", actor=session.account_id, object=stored.client.id, scopes=shown(stored))
     if decision == "deny":
         stored.denied_at = now
         return go_on(stored)
     stored.consented_at = now
     known = tx.get(Consent, (session.account_id, stored.client.id))
-    scopes = sorted({*stored.scopes, *(known.scopes if known else ())})
+    scopes = sorted({*shown(stored), *(known.scopes if known else ())})
     tx.merge(Consent(account_id=session.account_id, client_id=stored.client.id, scopes=scopes, at=now))
     return go_on(stored)

@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.staticfiles import StaticFiles
 
+from idp.clients.rules import origin
 from idp.login.cookies import form_token, set_language
 from shared import words
 from shared.problems import Problem
@@ -57,6 +58,10 @@ def show(
         **facts,
     )
     answer = HTMLResponse(page, problem.status if problem else status, problem.headers if problem else None)
+    if picture := getattr(getattr(facts.get("stored"), "client", None), "logo_uri", ""):
+        csp = request.app.state.service.csp  # the application's picture, on this page alone; the browser fetches it, never we
+        policy = f"{csp}; img-src 'self' {origin(picture)}; frame-ancestors 'none'; base-uri 'none'"
+        answer.headers["Content-Security-Policy"] = policy
     if request.query_params.get("lang") in words.LANGUAGES:
         set_language(request, answer, language)
     return answer

@@ -73,6 +73,8 @@ def fill(url: str) -> Filled:
             honorific="Bà",
             email="hanhnth@example.test",
             post="Phó Trưởng phòng",
+            phone="+84901234567",
+            address="12 Trần Phú, phường Bình Lâm",
             unit_id=unit.id,
             password=PASSWORD,
         )

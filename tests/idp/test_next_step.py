@@ -30,6 +30,7 @@ class App:
 FOREIGN = App(trusted=False)
 BEFORE = SignedIn("me", ASKED - timedelta(hours=1))
 JUST_NOW = SignedIn("me", ASKED + timedelta(seconds=30))
+STRONG = SignedIn("me", BEFORE.auth_time, acr="strong")
 ALLOWED = SignedIn("me", BEFORE.auth_time, frozenset({"openid", "profile"}))
 
 
@@ -43,7 +44,12 @@ ALLOWED = SignedIn("me", BEFORE.auth_time, frozenset({"openid", "profile"}))
         (Request(prompts=["none"]), None, App(), Step.LOGIN_REQUIRED),
         (Request(prompts=["none"]), BEFORE, App(), Step.ISSUE),
         (Request(prompts=["login"]), BEFORE, App(), Step.SIGN_IN),
-        (Request(prompts=["select_account"]), BEFORE, App(), Step.SIGN_IN),
+        (Request(prompts=["select_account"]), BEFORE, App(), Step.CHOOSE),
+        (Request(prompts=["select_account"]), None, App(), Step.CHOOSE),
+        (Request(prompts=["select_account"], asked={"chosen": "me"}), BEFORE, App(), Step.ISSUE),
+        (Request(prompts=["select_account"], asked={"chosen": "other"}), BEFORE, App(), Step.SIGN_IN),
+        (Request(prompts=["select_account"], asked={"chosen": "other"}), JUST_NOW, App(), Step.ISSUE),
+        (Request(prompts=["select_account", "login"], asked={"chosen": "me"}), BEFORE, App(), Step.SIGN_IN),
         (Request(prompts=["login"]), JUST_NOW, App(), Step.ISSUE),
         (Request(max_age=600), BEFORE, App(), Step.SIGN_IN),
         (Request(max_age=10_000), BEFORE, App(), Step.ISSUE),
@@ -51,8 +57,14 @@ ALLOWED = SignedIn("me", BEFORE.auth_time, frozenset({"openid", "profile"}))
         (Request(max_age=600, prompts=["none"]), BEFORE, App(), Step.LOGIN_REQUIRED),
         (Request(hint_subject="me"), BEFORE, App(), Step.ISSUE),
         (Request(hint_subject="other"), BEFORE, App(), Step.SIGN_IN),
-        (Request(hint_subject="other"), JUST_NOW, App(), Step.SIGN_IN),
+        (Request(hint_subject="other"), JUST_NOW, App(), Step.LOGIN_REQUIRED),
         (Request(hint_subject="other", prompts=["none"]), BEFORE, App(), Step.LOGIN_REQUIRED),
+        (Request(asked={"essential_acr": ["strong"]}), BEFORE, App(), Step.SIGN_IN),
+        (Request(asked={"essential_acr": ["strong"]}), JUST_NOW, App(), Step.UNMET),
+        (Request(asked={"essential_acr": ["strong"]}), STRONG, App(), Step.ISSUE),
+        (Request(asked={"essential_acr": ["strong"]}, prompts=["none"]), BEFORE, App(), Step.UNMET),
+        (Request(asked={"beyond": ["email"]}), ALLOWED, FOREIGN, Step.CONSENT),
+        (Request(asked={"beyond": ["profile"]}), ALLOWED, FOREIGN, Step.ISSUE),
         (Request(), BEFORE, FOREIGN, Step.CONSENT),
         (Request(), ALLOWED, FOREIGN, Step.ISSUE),
         (Request(scopes=["openid", "email"]), ALLOWED, FOREIGN, Step.CONSENT),
