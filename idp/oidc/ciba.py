@@ -1,7 +1,8 @@
 """Client-initiated backchannel authentication (CIBA Core 1.0), poll mode: a client asks, the person answers in the portal."""
 
-from datetime import datetime, timedelta
-from typing import Annotated
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from authlib.oauth2 import OAuth2Error
@@ -12,7 +13,8 @@ from sqlalchemy.orm import Session
 from starlette.responses import RedirectResponse, Response
 
 from idp.accounts.models import Account, find_by_username
-from idp.clients.rules import CIBA
+from idp.clients.models import Client
+from idp.clients.rules import CIBA, Profile
 from idp.login import cookies
 from idp.login.cookies import OwnForm
 from idp.login.models import AuthorizationRequest
@@ -23,18 +25,24 @@ from idp.oidc import decoupled
 from idp.oidc.answers import issued
 from idp.oidc.checks import Ask, run_checks
 from idp.oidc.client_auth import authenticate
+from idp.oidc.client_keys import algorithms_of, verify_of_client
 from idp.oidc.endpoint import Call, endpoint
 from idp.oidc.hints import account_of, read_hint
+from idp.oidc.params import REPEATABLE, once
+from idp.oidc.replay import LONGEST_ID, first_time
 from idp.oidc.store import Kind
 from idp.pages.page import show
 from shared import audit
 from shared.clock import Now
 from shared.db import Tx
 from shared.ids import digest
+from shared.tokens import LEEWAY, InvalidToken, out_of_time
 
 HINTS = ("login_hint", "id_token_hint", "login_hint_token")
 MOST_MESSAGE = 64  # signs
 MOST_SHOWN = 20
+LONGEST_REQUEST = timedelta(hours=1)
+OF_JWT = {"iss", "aud", "exp", "iat", "nbf", "jti"}
 router = APIRouter(include_in_schema=False)
 
 
@@ -44,6 +52,7 @@ def bc_authorize(call: Call) -> Response:
         raise InvalidClientError("A public client may not ask people in the background.", status_code=401)
     if CIBA not in client.grant_types:
         raise UnauthorizedClientError("The client may not use the CIBA grant.")
+    _unwrap(call, client)
     ask = Ask(call.params, call.tx, call.settings, call.now, call.pairs, call.fetched, client=client)
     run_checks(ask, "ciba")
     account, lifetime, message = _person(call, ask), _lifetime(ask), _message(ask)
@@ -59,6 +68,47 @@ def bc_authorize(call: Call) -> Response:
 
 
 answer = endpoint(bc_authorize, "POST")
+
+
+def _unwrap(call: Call, client: Client) -> None:
+    """Take the parameters from the signed request (section 7.1.1), which alone count then; some clients may not go without."""
+    if "request" not in call.params:
+        if client.request_object_alg or client.require_request_object or client.profile == Profile.FAPI2_SIGNED:
+            raise InvalidRequestError("This client must sign its requests.")
+        return
+    try:
+        allowed = algorithms_of(client, client.request_object_alg)
+        _, said = verify_of_client(call.fetched, client, call.params["request"], allowed)
+    except InvalidToken:
+        raise InvalidRequestError("The request is not signed by this client.") from None
+    wrong = out_of_time(said, call.now, "exp", "nbf", "iat")
+    wrong += ["iss"] * (said.get("iss") != client.id) + ["aud"] * (call.settings.issuer not in _listed(said.get("aud")))
+    if not wrong and said["exp"] - said["nbf"] > LONGEST_REQUEST.total_seconds():
+        wrong = ["exp"]
+    jti = said.get("jti")
+    if not wrong and not (isinstance(jti, str) and 0 < len(jti) <= LONGEST_ID and _is_new(call, client, said)):
+        wrong = ["jti"]
+    if wrong:
+        raise InvalidRequestError(f"The signed request does not hold: {', '.join(wrong)}.")
+    call.pairs = [(name, _text(one)) for name, value in said.items() if name not in OF_JWT for one in _members(name, value)]
+    call.params = once(call.pairs)
+
+
+def _is_new(call: Call, client: Client, said: dict[str, Any]) -> bool:
+    until = datetime.fromtimestamp(said["exp"], UTC) + LEEWAY
+    return first_time(call, Kind.ASSERTION, f"{client.id} {said['jti']} request", until)
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _members(name: str, value: Any) -> list[Any]:
+    return _listed(value) if name in REPEATABLE else [value]
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _person(call: Call, ask: Ask) -> Account:
