@@ -1,5 +1,6 @@
 """How the endpoints answer: RFC 6749's error object, and authorization responses that always name the issuer."""
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -7,11 +8,15 @@ from authlib.oauth2 import OAuth2Error
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from idp.clients.models import Client
+from idp.keys.actions import signing_key
+from idp.oidc.fapi import JWT_MODES, answer_algorithm
 from idp.pages.page import show
+from shared.tokens import sign
 
 if TYPE_CHECKING:
     from idp.oidc.endpoint import Call
 
+SIGNED_LIFETIME = timedelta(minutes=10)
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
@@ -30,6 +35,8 @@ def back_to_client(
 ) -> Response:
     """The authorization response; `iss` stands in it whether it tells of a code or of an error (RFC 9207)."""
     answer = {**members, "iss": call.settings.issuer} | ({"state": state} if state else {})
+    if mode in JWT_MODES and client:
+        answer, mode = {"response": _signed(call, client, answer)}, mode.removesuffix("jwt").rstrip(".")
     headers = {**NO_STORE, "Referrer-Policy": "no-referrer"}
     if mode == "form_post":
         page = show(call.request, "form-post.html", client=client, action=redirect_uri, members=answer)
@@ -37,3 +44,9 @@ def back_to_client(
         return page
     mark = "#" if mode == "fragment" else "&" if "?" in redirect_uri else "?"
     return RedirectResponse(f"{redirect_uri}{mark}{urlencode(answer)}", 303, headers)
+
+
+def _signed(call: "Call", client: Client, members: dict[str, str]) -> str:
+    """The response as a JWT (JARM, 2.1); `iss` is among the members."""
+    key = signing_key(call.tx, call.settings, answer_algorithm(client, client.authorization_alg))
+    return sign({**members, "aud": client.id, "exp": int((call.now + SIGNED_LIFETIME).timestamp())}, key, typ="JWT")

@@ -8,7 +8,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 from authlib.oauth2 import OAuth2Error
-from authlib.oauth2.rfc6749 import InvalidRequestError
 from sqlalchemy.orm import Session
 from starlette.responses import RedirectResponse, Response
 
@@ -41,12 +40,9 @@ def authorize(call: Call) -> Response:
 
 
 def _begin(call: Call) -> Response:
-    pushed = call.params.get("request_uri", "").removeprefix(PUSHED) if "request_uri" in call.params else ""
-    is_pushed = call.params.get("request_uri", "").startswith(PUSHED)
-    if is_pushed:
-        call.pairs = _pushed(call, pushed)
-        call.params = once(call.pairs)
     ask = Ask(call.params, call.tx, call.settings, call.now, call.pairs, call.fetched)
+    if call.params.get("request_uri", "").startswith(PUSHED):
+        _open_pushed(call, ask, call.params["request_uri"].removeprefix(PUSHED))
     try:
         run_checks(ask, "authorize")
     except OAuth2Error as error:
@@ -54,10 +50,6 @@ def _begin(call: Call) -> Response:
             raise
         _record_refusal(call, ask, error)
         return _answer(call, ask.client, ask.trusted_uri, ask.asked, ask.params.get("state"), **dict(error.get_body()))
-    if is_pushed:
-        ask.asked["pushed"] = pushed
-    elif ask.client and (ask.client.require_par or ask.client.is_fapi):
-        raise InvalidRequestError("This client must push its requests.")
     session = seen_session(call.tx, call.request, call.now, call.settings)
     if session is None and call.request.method == "POST":
         return _to_be_continued(call, ask, None)  # from another site it brings no cookies; the GET that follows does
@@ -78,14 +70,16 @@ def _to_be_continued(call: Call, ask: Ask, page: str | None) -> Response:
     return answer
 
 
-def _pushed(call: Call, secret: str) -> list[tuple[str, str]]:
-    """The parameters of a pushed request: it may be opened more than once before it is answered, but not after."""
+def _open_pushed(call: Call, ask: Ask, secret: str) -> None:
+    """Ask what was pushed: it may be opened more than once before it is answered, but not after."""
     found = store.find(call.tx, Kind.PUSHED, secret)
     client_id = call.params.get("client_id")
     if found is None or found.body["client"] != client_id or call.now >= found.expires_at or found.used_at:
         raise OAuth2Error(error="invalid_request_uri", description="The request_uri is unknown, used or too old.")
     pairs = [(name, value) for name, value in found.body["pairs"] if name != "client_id"]
-    return [*pairs, ("client_id", str(client_id))]
+    ask.pairs = [*pairs, ("client_id", str(client_id))]
+    ask.params, ask.pushed, ask.signed = once(ask.pairs), True, found.body["signed"]
+    ask.asked["pushed"] = secret
 
 
 def _go_on(call: Call, request_id: str) -> Response:

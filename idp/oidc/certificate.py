@@ -33,7 +33,7 @@ class BehindProxy:
     without this wrapper, and from any other peer, no certificate is taken."""
 
     def __init__(self, app: Any, settings: IdpSettings) -> None:
-        self._app = ProxyHeadersMiddleware(app, settings.trusted_proxies) if settings.trusted_proxies else app
+        self._app: Any = ProxyHeadersMiddleware(app, settings.trusted_proxies) if settings.trusted_proxies else app
         self._proxies = settings.proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

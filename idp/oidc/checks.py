@@ -1,5 +1,6 @@
 """The checks of an authorization request: one table for every endpoint that takes one."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,14 +21,23 @@ from idp.clients.rules import CODE
 from idp.login.rules import PASSWORD
 from idp.oidc.claims_request import account_by_subject, read_claims_request
 from idp.oidc.details import asked_details
+from idp.oidc.fapi import (
+    JWT_MODES,
+    pushed_where_required,
+    signed_answers,
+    signed_mode_where_required,
+    signed_where_required,
+)
 from idp.oidc.hints import account_of, read_hint
 from idp.oidc.outbound import Fetched
 from idp.oidc.params import Pairs, Params
+from idp.oidc.request_object import request_object
 from idp.oidc.resources import asked_resources
 from idp.settings import IdpSettings
 
 PROMPTS = {"none", "login", "consent", "select_account"}
-RESPONSE_MODES = ("query", "fragment", "form_post")
+RESPONSE_MODES = ("query", "fragment", "form_post", *JWT_MODES)
+THUMBPRINT = re.compile("[A-Za-z0-9_-]{43}")
 ACR_VALUES = (PASSWORD,)
 LONGEST = {"state": 4096, "nonce": 1024, "redirect_uri": 2000, "scope": 1024, "code_challenge": 128}  # signs
 
@@ -51,6 +61,8 @@ class Ask:
     fetched: Fetched = field(default_factory=Fetched)
     client: Client | None = None
     trusted_uri: str | None = None
+    pushed: bool = False
+    signed: bool = False
     hint_subject: str | None = None
     scopes: list[str] = field(default_factory=list)
     prompts: list[str] = field(default_factory=list)
@@ -100,14 +112,8 @@ def registered_redirect_uri(ask: Ask) -> None:
     ask.trusted_uri = uri
 
 
-def no_request_object(ask: Ask) -> None:
-    for name, error in (("request", "request_not_supported"), ("request_uri", "request_uri_not_supported")):
-        if name in ask.params:
-            raise OAuth2Error(error=error, description="Request objects are not taken here.")
-
-
 def known_response_mode(ask: Ask) -> None:
-    mode = ask.params.get("response_mode", "query")
+    mode = ask.params.get("response_mode") or ask.asked.get("response_mode", "query")
     if mode not in RESPONSE_MODES:
         raise InvalidRequestError("The response_mode is not one of those in the provider's metadata.")
     ask.asked["response_mode"] = mode
@@ -152,6 +158,14 @@ def pkce_s256(ask: Ask) -> None:
         raise InvalidRequestError("A code_challenge is required (PKCE).")
     if ask.params.get("code_challenge_method") != "S256" or len(challenge) != 43:
         raise InvalidRequestError("The code_challenge_method must be S256.")
+
+
+def dpop_key(ask: Ask) -> None:
+    """RFC 9449, 10: the code will be good for the holder of this key only."""
+    if jkt := ask.params.get("dpop_jkt"):
+        if not THUMBPRINT.fullmatch(jkt):
+            raise InvalidRequestError("The dpop_jkt is no SHA-256 thumbprint.")
+        ask.asked["dpop_jkt"] = jkt
 
 
 def prompts(ask: Ask) -> None:
@@ -219,8 +233,12 @@ EVERYWHERE: frozenset[Endpoint] = FROM_BROWSERS | {"device", "ciba"}
 # In this order: who asks and where the answer goes come first, for all later refusals travel there.
 CHECKS: tuple[tuple[Check, frozenset[Endpoint]], ...] = (
     (known_client, frozenset({"authorize"})),  # a pushed request comes from a client that has authenticated
+    (signed_answers, FROM_BROWSERS),
+    (request_object, FROM_BROWSERS),
     (registered_redirect_uri, FROM_BROWSERS),
-    (no_request_object, FROM_BROWSERS),
+    (pushed_where_required, frozenset({"authorize"})),
+    (signed_where_required, FROM_BROWSERS),
+    (signed_mode_where_required, FROM_BROWSERS),
     (known_response_mode, FROM_BROWSERS),
     (bounded, EVERYWHERE),
     (code_flow_only, FROM_BROWSERS),
@@ -228,6 +246,7 @@ CHECKS: tuple[tuple[Check, frozenset[Endpoint]], ...] = (
     (known_scopes, EVERYWHERE),
     (openid_scope, EVERYWHERE - {"device"}),
     (pkce_s256, FROM_BROWSERS),
+    (dpop_key, FROM_BROWSERS),
     (prompts, FROM_BROWSERS),
     (max_age, EVERYWHERE),
     (id_token_hint, FROM_BROWSERS),

@@ -104,6 +104,9 @@ def tokens(
     if REFRESH in client.grant_types:
         body["refresh_token"] = refresh_token or new_token()
         until = now + settings.offline_lifetime if living.offline else living.session_expires_at
+        if client.is_public and call.key and not living.key:
+            # Nothing else binds it: a confidential client's refresh token is bound to the client (RFC 9449, 5).
+            tx.connection().execute(update(GRANTS).where(GRANTS.c.id == living.grant_id).values(key=call.key))
         if not again:
             store.put(tx, Kind.REFRESH_TOKEN, body["refresh_token"], until, grant_id=living.grant_id)
     return body

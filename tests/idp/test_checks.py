@@ -23,8 +23,8 @@ TO_THE_CLIENT = [
     ({"max_age": "soon"}, "invalid_request"),
     ({"max_age": "9" * 30}, "invalid_request"),
     ({"id_token_hint": "a.b.c"}, "invalid_request"),
-    ({"request": "eyJhbGciOiJub25lIn0.e30."}, "request_not_supported"),
-    ({"request_uri": "https://app.example.test/r"}, "request_uri_not_supported"),
+    ({"request": "eyJhbGciOiJub25lIn0.e30."}, "invalid_request_object"),
+    ({"request_uri": "https://app.example.test/r"}, "invalid_request_uri"),
     ({"prompt": "none"}, "login_required"),
 ]
 

@@ -32,6 +32,8 @@ def exchange_code(call: Call) -> dict[str, Any]:
         raise InvalidGrantError("The code is not valid.")
     if call.params.get("redirect_uri") != code.body["redirect_uri"]:
         raise InvalidGrantError("The redirect_uri is not the one of the authorization request.")
+    if code.body.get("dpop_jkt") not in (None, call.key.get("jkt")):
+        raise InvalidGrantError("The code is bound to another key.")
     _check_verifier(call.params.get("code_verifier"), code.body["code_challenge"])
     return tokens(call, asked_for(call, living), nonce=True)
 

@@ -23,17 +23,20 @@ GRACE = timedelta(seconds=10)
 def refresh(call: Call) -> dict[str, Any]:
     """The refresh token grant with rotation (RFC 9700, 4.14): a token that comes twice was stolen from one of the two.
 
-    Within the grace, a second use whose first answer may have been lost gets the same successor again.
+    Within the grace, a second use whose first answer may have been lost gets the same successor again. That of a FAPI client
+    stays: it is of use only together with the client's own key (FAPI 2.0, 5.3.2.1).
     """
     sent = call.params.get("refresh_token")
     if sent is None:
         raise InvalidRequestError("The refresh_token is missing.")
-    token = store.use(call.tx, Kind.REFRESH_TOKEN, sent, call.now)
+    stays = call.caller.is_fapi
+    kind = Kind.REFRESH_TOKEN
+    token = store.find(call.tx, kind, sent) if stays else store.use(call.tx, kind, sent, call.now)
     if token is None or token.grant_id is None:
         raise InvalidGrantError("The refresh token is not valid.")
     living = read_grant(call.tx, token.grant_id)
-    successor = _successor(call, sent)
-    again = token.used_at is not None and _may_come_again(call, token, successor)
+    successor = sent if stays else _successor(call, sent)
+    again = not stays and token.used_at is not None and _may_come_again(call, token, successor)
     if living is None or living.client_id != call.caller.id or (token.used_at and not again):
         audit.record(call.tx, call.now, "refresh-token.reused", actor=call.caller.id, object=token.grant_id)
         revoke(call.tx, call.now, token.grant_id, "refresh-token-reused", actor=call.caller.id)
@@ -46,7 +49,7 @@ def refresh(call: Call) -> dict[str, Any]:
         store.give_back(call.tx, Kind.REFRESH_TOKEN, sent, token)  # an honest mistake costs nobody the token
         raise
     keep_alive(call.tx, call.now, call.settings, living)
-    return tokens(call, living, refresh_token=successor, again=again)
+    return tokens(call, living, refresh_token=successor, again=again or stays)
 
 
 def _asked_for(call: Call, living: Living) -> Living:
