@@ -60,7 +60,7 @@ def bc_authorize(call: Call) -> Response:
     asked = ask.asked | {"ciba": digest(secret), "binding_message": message}
     members = ask.members() | {"hint_subject": account.id, "prompts": ["consent"], "asked": asked}
     stored = store_request(call.tx, call.now, **members)
-    stored.expires_at = call.now + lifetime
+    stored.expires_at, stored.browser = call.now + lifetime, ""  # no browser's until its person opens it from the portal
     audit.record(call.tx, call.now, "backchannel.asked", actor=client.id, object=account.id)
     return issued(
         {"auth_req_id": secret, "expires_in": int(lifetime.total_seconds()), "interval": decoupled.INTERVAL},

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from idp.clients.models import Client
 from idp.login.lockout import has_to_wait
-from idp.login.problems import RequestExpired
+from idp.login.problems import RequestExpired, RequestUnknown
 from idp.login.rules import Step
 from idp.login.sessions import Seen
 from idp.oidc import store
@@ -46,6 +46,8 @@ def is_decoupled(asked: dict[str, Any]) -> bool:
 
 def answer(call: Call, step: Step, client: Client | None, session: Seen | None, members: dict[str, Any]) -> Response:
     """The person has decided: tell the waiting artifact, once, and the person that all is done here."""
+    if step is Step.LOGIN_REQUIRED:
+        raise RequestUnknown()  # somebody else than the person whom the request names
     asked = members["asked"]
     kind, handle = next((kind, asked[name]) for name, kind in NAMES.items() if name in asked)
     waiting = _locked(call, kind, handle)

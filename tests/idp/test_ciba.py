@@ -106,8 +106,19 @@ def test_nobody_else_sees_or_answers_the_request(house: House) -> None:
     assert 'id="waiting"' not in home.text
     fields = read_form(other.get("/password"))[1] | {"request": request_id}
     assert other.post("/approve", data=fields, headers=OWN_PAGE).status_code == 404
-    page = follow(other, other.get("/authorize", params={"request": request_id}))
-    assert 'name="decision"' not in page.text  # it asks for the password of the person who was named
+    assert other.get("/authorize", params={"request": request_id}).status_code == 404
+    assert poll(house, asked).json()["error"] == "authorization_pending"
+
+
+def test_who_signs_in_next_at_the_same_browser_answers_nothing(house: House) -> None:
+    asked = ask(house)
+    browser, home = at_home(house)
+    page = look_at(browser, home)
+    browser.post("/sign-out", data=read_form(browser.get("/password"))[1], headers=OWN_PAGE)
+    sign_in(browser, follow(browser, browser.get("/")), "thienbd", PASSWORD + "2")
+    fields = read_form(browser.get("/password"))[1] | {"decision": "allow"}
+    answer = follow(browser, browser.post(read_form(page)[0], data=fields, headers=OWN_PAGE))
+    assert answer.status_code == 404
     assert poll(house, asked).json()["error"] == "authorization_pending"
 
 
