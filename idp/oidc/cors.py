@@ -13,7 +13,6 @@ from shared.db import kept
 PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST",
     "Access-Control-Allow-Headers": "Authorization, Content-Type, DPoP",
-    "Access-Control-Expose-Headers": "WWW-Authenticate, DPoP-Nonce",
     "Access-Control-Max-Age": "600",
 }
 
@@ -28,6 +27,7 @@ def cross_origin(endpoint: Direct) -> Direct:
         answered.headers.add_vary_header("Origin")
         if known and asking:
             answered.headers["Access-Control-Allow-Origin"] = asking
+            answered.headers["Access-Control-Expose-Headers"] = "WWW-Authenticate, DPoP-Nonce"
             answered.headers.update(PREFLIGHT if request.method == "OPTIONS" else {})
         return answered
 

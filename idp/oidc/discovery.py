@@ -4,19 +4,24 @@ from starlette.responses import JSONResponse, Response
 
 from idp.clients.rules import GRANT_TYPES, SIGNED_BY, STANDARD_SCOPES, AuthMethod
 from idp.keys.actions import published
+from idp.oidc.certificate import BY_TLS
 from idp.oidc.checks import ACR_VALUES, PROMPTS, RESPONSE_MODES
 from idp.oidc.claims import PERSONAL
 from idp.oidc.endpoint import Call, endpoint
+from idp.settings import IdpSettings
 from shared import words
-from shared.tokens import ALGORITHMS
+from shared.tokens import ALGORITHMS, PROOF_ALGORITHMS
 
 DISPLAYS = ("page", "popup", "touch")  # one page for all: without scripts, narrow as a telephone or wide
 FRESH = {"Cache-Control": "public, max-age=300"}
 
 
-def metadata(issuer: str) -> dict[str, Any]:
-    """Provider metadata (OpenID Connect Discovery 1.0, section 3; RFC 8414; RFC 9126; RFC 9207)."""
-    methods = [str(method) for method in AuthMethod]
+def metadata(settings: IdpSettings) -> dict[str, Any]:
+    """Provider metadata (OpenID Connect Discovery 1.0, section 3; RFC 8414, 8705, 9101, 9126, 9207, 9449; JARM)."""
+    issuer, takes_certificates = settings.issuer, bool(settings.client_certificate_header)
+    off = set() if takes_certificates else set(BY_TLS)
+    off |= set() if settings.client_authorities else {AuthMethod.TLS}
+    methods = [str(method) for method in AuthMethod if method not in off]
     return {
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}/authorize",
@@ -47,6 +52,9 @@ def metadata(issuer: str) -> dict[str, Any]:
         "introspection_signing_alg_values_supported": list(ALGORITHMS),
         "revocation_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_signing_alg_values_supported": list(SIGNED_BY),
+        "tls_client_certificate_bound_access_tokens": takes_certificates,
+        "dpop_signing_alg_values_supported": list(PROOF_ALGORITHMS),
+        "authorization_signing_alg_values_supported": list(ALGORITHMS),
         "code_challenge_methods_supported": ["S256"],
         "acr_values_supported": list(ACR_VALUES),
         "prompt_values_supported": sorted(PROMPTS),
@@ -58,8 +66,11 @@ def metadata(issuer: str) -> dict[str, Any]:
         "claims_parameter_supported": True,
         "claim_types_supported": ["normal"],
         "display_values_supported": list(DISPLAYS),
-        "request_parameter_supported": False,
-        "request_uri_parameter_supported": False,
+        "request_parameter_supported": True,
+        "request_uri_parameter_supported": bool(settings.outbound_names),
+        "require_request_uri_registration": True,
+        "request_object_signing_alg_values_supported": list(SIGNED_BY),
+        "require_signed_request_object": False,
         "authorization_response_iss_parameter_supported": True,
         "backchannel_logout_supported": True,
         "backchannel_logout_session_supported": True,
@@ -67,7 +78,7 @@ def metadata(issuer: str) -> dict[str, Any]:
 
 
 def _describe(call: Call) -> Response:
-    return JSONResponse(metadata(call.settings.issuer), headers=FRESH)
+    return JSONResponse(metadata(call.settings), headers=FRESH)
 
 
 def _jwks(call: Call) -> Response:

@@ -31,7 +31,7 @@ def register(call: Call) -> Response:
     leave = call.tx.get(InitialAccessToken, digest(_bearer(call)))
     if leave is None or call.now >= leave.expires_at:
         raise InvalidRegistrationToken()
-    metadata = read_metadata(call.request.state.json, provider_metadata(call.settings.issuer), call.fetched)
+    metadata = read_metadata(call.request.state.json, provider_metadata(call.settings), call.fetched)
     client, secret = register_client(call.tx, call.now, metadata, actor="registration")
     return issued(_with_secrets(call, client, secret), 201)
 
@@ -57,7 +57,7 @@ def _change(call: Call, client: Client) -> Response:
         raise InvalidClientMetadataError("The body must name this client_id, and nothing that only the provider sets.")
     if "client_secret" in body and not client.secret_is(str(body["client_secret"])):
         raise InvalidClientMetadataError("A client does not choose its client_secret.")
-    metadata = read_metadata(body, provider_metadata(call.settings.issuer), call.fetched, before=client)
+    metadata = read_metadata(body, provider_metadata(call.settings), call.fetched, before=client)
     secret = change_client(call.tx, call.now, client, metadata, actor=client.id)
     return issued(_with_secrets(call, client, secret))
 
