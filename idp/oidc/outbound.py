@@ -7,6 +7,7 @@ import asyncio
 import ipaddress
 import socket
 import time
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,11 +19,15 @@ from idp.settings import IdpSettings
 
 log = structlog.get_logger()
 MOST_BYTES = 1 << 20
+MOST_HEADERS = 100  # of 100 KiB together, by the library
 SECONDS = 5.0
-AT_ONCE = 2  # from one host
+AT_ONCE, AT_ONCE_IN_ALL = 2, 16  # from one host, and in all
 KEPT_SECONDS = 600.0
-AGAIN_SECONDS = 60.0  # a key that is not there yet makes us ask again this soon at the earliest
+AGAIN_SECONDS = 60.0  # a key that is not there makes us ask anew, at once but then not again before this
+FAILED_SECONDS = 5.0  # for so long a failure is taken for the answer
 MOST_KEPT = 1000
+GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
+TUNNELS = (ipaddress.ip_network("2001::/32"), ipaddress.ip_network("2002::/16"))  # Teredo and 6to4 lead to any IPv4 address
 
 
 class MustFetch(Exception):
@@ -49,29 +54,49 @@ class Fetched(dict[str, bytes | None]):
         return self[url]
 
 
+@dataclass(slots=True)
+class _Kept:
+    body: bytes | None
+    at: float
+    anew_at: float  # when it was last asked for anew though it was kept
+
+
 class Outbound:
     """What was fetched of late, and how many fetches are under way."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, tuple[float, bytes]] = {}
+        self._kept: dict[str, _Kept] = {}
         self._turns: dict[str, asyncio.Semaphore] = {}
+        self._all = asyncio.Semaphore(AT_ONCE_IN_ALL)
 
     async def get(self, settings: IdpSettings, url: str, *, fresh: bool) -> bytes | None:
-        at, body = self._kept.get(url, (-KEPT_SECONDS, b""))
-        if time.monotonic() - at < (AGAIN_SECONDS if fresh else KEPT_SECONDS):
-            return body
-        turn = self._turns.setdefault(urlsplit(url).netloc, asyncio.Semaphore(AT_ONCE))
-        try:
-            async with turn, asyncio.timeout(SECONDS):
-                found = await _get(settings, url)
-        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError, TimeoutError) as error:
-            log.warning("outbound.failed", host=urlsplit(url).hostname, error=type(error).__name__)
-            return None
+        now, kept = time.monotonic(), self._kept.get(url)
+        if kept and self._is_enough(kept, now, fresh=fresh):
+            return kept.body
+        found = await self._fetch(settings, url)
         if len(self._kept) >= MOST_KEPT:
             self._kept.clear()
             self._turns.clear()
-        self._kept[url] = (time.monotonic(), found)
+        if found is None and kept and kept.body is not None:  # while the host is away, what was last heard from it
+            kept.at, kept.anew_at = now - KEPT_SECONDS + FAILED_SECONDS, now
+            return kept.body
+        self._kept[url] = _Kept(found, time.monotonic(), now if fresh else -AGAIN_SECONDS)
         return found
+
+    @staticmethod
+    def _is_enough(kept: _Kept, now: float, *, fresh: bool) -> bool:
+        if kept.body is None:
+            return now - kept.at < FAILED_SECONDS
+        return now - (kept.anew_at if fresh else kept.at) < (AGAIN_SECONDS if fresh else KEPT_SECONDS)
+
+    async def _fetch(self, settings: IdpSettings, url: str) -> bytes | None:
+        try:
+            turn = self._turns.setdefault(urlsplit(url).netloc, asyncio.Semaphore(AT_ONCE))
+            async with asyncio.timeout(SECONDS), turn, self._all:
+                return await _get(settings, url)
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError, TimeoutError) as error:
+            log.warning("outbound.failed", url=url[:200], error=type(error).__name__)
+            return None
 
 
 async def fetch(app: Any, wish: MustFetch, into: Fetched) -> None:
@@ -85,17 +110,18 @@ async def _get(settings: IdpSettings, url: str) -> bytes:
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or 443
     named = parts.netloc in settings.outbound_names or host in settings.outbound_names
-    if parts.scheme != "https" or not (named or "*" in settings.outbound_names):
+    public = "*" in settings.outbound_names and port == 443
+    if parts.scheme != "https" or "@" in parts.netloc or not (named or public):
         raise ValueError("not an address that may be fetched from")
-    address = await to_thread.run_sync(_checked_address, host, port, named)
+    address = await to_thread.run_sync(_checked_address, host, port, named, abandon_on_cancel=True)
     netloc = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-    pinned = parts._replace(netloc=netloc).geturl()
+    pinned = parts._replace(netloc=netloc, fragment="").geturl()
     headers = {"Host": parts.netloc, "Accept-Encoding": "identity"}
     async with (
         httpx2.AsyncClient(timeout=SECONDS, follow_redirects=False, trust_env=False, verify=settings.outbound_trust) as client,
         client.stream("GET", pinned, headers=headers, extensions={"sni_hostname": host}) as answer,
     ):
-        if answer.status_code != 200:
+        if answer.status_code != 200 or len(answer.headers) > MOST_HEADERS:
             raise ValueError("not found")
         body = b""
         async for chunk in answer.aiter_raw():
@@ -114,6 +140,8 @@ def _checked_address(host: str, port: int, named: bool) -> str:
 
 
 def _is_public(address: str) -> bool:
+    """A global address that cannot lead anywhere else: no IPv4 address inside an IPv6 one."""
     ip = ipaddress.ip_address(address.split("%")[0])
-    inner = getattr(ip, "ipv4_mapped", None) or getattr(ip, "sixtofour", None)
-    return ip.is_global and not ip.is_multicast and (inner is None or inner.is_global)
+    if ip.version == 6 and (ip not in GLOBAL_UNICAST or any(ip in tunnel for tunnel in TUNNELS)):
+        return False
+    return ip.is_global and not ip.is_multicast
