@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from idp.clients.problems import BadClientAddress
+from idp.clients.problems import BadClientAddress, TooWeakForProfile
 
 STANDARD_SCOPES = ("openid", "profile", "email", "phone", "address", "org", "offline_access")
 CODE, REFRESH, CLIENT_CREDENTIALS = "authorization_code", "refresh_token", "client_credentials"
@@ -16,6 +16,7 @@ CIBA = "urn:openid:params:grant-type:ciba"
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 GRANT_TYPES = (CODE, REFRESH, CLIENT_CREDENTIALS, DEVICE, CIBA, EXCHANGE)
 SIGNED_BY = ("RS256", "ES256", "PS256")
+OF_TOKENS, OF_MESSAGES = ("id_token_alg", "userinfo_alg", "introspection_alg"), ("authorization_alg", "request_object_alg")
 MOST_ADDRESS = 2000
 HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")  # no sign that means something in a header
 SHOWN_OR_CALLED = (
@@ -100,7 +101,9 @@ class Metadata:
     trusted: bool = False
 
     def check(self) -> None:
-        """Raise `BadClientAddress` for the first address that cannot be taken."""
+        """Raise `BadClientAddress` for the first address that cannot be taken, `TooWeakForProfile` for what FAPI forbids."""
+        if self.profile != Profile.PLAIN:
+            self._check_fapi()
         native = self.application_type is ApplicationType.NATIVE
         if not self.redirect_uris and CODE in self.grant_types:
             raise BadClientAddress(field="redirect_uris")
@@ -114,6 +117,16 @@ class Metadata:
         for member in SHOWN_OR_CALLED:
             if (uri := getattr(self, member)) and not may_redirect_to(uri, native=False):
                 raise BadClientAddress(field=member)
+
+    def _check_fapi(self) -> None:
+        """FAPI 2.0 Security Profile, 5.3.2.1 and 5.4.1: keys or certificates, ES256 or PS256, tokens bound to their sender."""
+        if self.auth_method not in (AuthMethod.PRIVATE_KEY, AuthMethod.TLS, AuthMethod.SELF_SIGNED_TLS):
+            raise TooWeakForProfile(field="auth_method")
+        for member in (*OF_TOKENS, *OF_MESSAGES, "assertion_alg"):
+            if getattr(self, member) == "RS256":
+                raise TooWeakForProfile(field=member)
+        if not (self.dpop_bound or self.tls_bound):
+            raise TooWeakForProfile(field="dpop_bound")
 
 
 def _split(uri: str) -> SplitResult | None:

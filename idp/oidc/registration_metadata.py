@@ -12,7 +12,7 @@ from authlib.oauth2.rfc7591.errors import (
 )
 
 from idp.clients.models import Client
-from idp.clients.problems import BadClientAddress
+from idp.clients.problems import BadClientAddress, TooWeakForProfile
 from idp.clients.rules import CIBA, CODE, ApplicationType, AuthMethod, Metadata, host_of, origin
 from idp.oidc.outbound import Fetched
 from shared.tokens import check_public_keys
@@ -157,6 +157,8 @@ def _check_addresses(metadata: Metadata) -> None:
         field = problem.facts["field"]
         error = InvalidRedirectURIError if field == "redirect_uris" else InvalidClientMetadataError
         raise error(f"An address in {field} cannot be taken.") from None
+    except TooWeakForProfile as problem:
+        raise InvalidClientMetadataError(f"The client's profile does not allow this {problem.facts['field']}.") from None
     if metadata.initiate_login_uri and urlsplit(metadata.initiate_login_uri).scheme != "https":
         raise InvalidClientMetadataError("The initiate_login_uri must be https.")
     front = metadata.frontchannel_logout_uri
