@@ -1,0 +1,112 @@
+"""Introspection (RFC 7662), plain and signed (RFC 9701): who may ask, what is told."""
+
+from typing import Any
+
+import pytest
+from jose import jwt as second_opinion
+from jwt import PyJWKSet, decode
+
+from idp.accounts.actions import deactivate
+from idp.accounts.models import Account
+from idp.clients.actions import register_client
+from idp.clients.rules import CLIENT_CREDENTIALS
+from shared import clock
+from tests.idp.conftest import API, ISSUER, House, web_client
+from tests.idp.walk import renew, tokens
+
+SIGNED = "application/token-introspection+jwt"
+
+
+def ask(house: House, token: str, auth: tuple[str, str] | None = None, **headers: str) -> Any:
+    auth = auth or ("web", house.filled.web_secret)
+    return house.machine().post("/introspect", data={"token": token}, auth=auth, headers=headers)
+
+
+def test_the_client_and_the_audience_learn_what_a_token_says(house: House) -> None:
+    with house.db.write() as tx:
+        metadata = web_client(redirect_uris=(), grant_types=(CLIENT_CREDENTIALS,))
+        _, secret = register_client(tx, clock.now(), metadata, client_id="service")
+    access = tokens(house, house.browser())["access_token"]
+    for auth in (None, ("service", str(secret))):
+        answer = ask(house, access, auth)
+        told = answer.json()
+        assert (told["active"], told["sub"], told["client_id"]) == (True, house.filled.subject, "web")
+        assert (told["aud"], told["token_type"], told["scope"]) == ([API, ISSUER], "Bearer", "openid profile email")
+        assert answer.headers["cache-control"] == "no-store"
+
+
+def test_a_foreign_client_learns_nothing(house: House) -> None:
+    with house.db.write() as tx:
+        metadata = web_client(redirect_uris=(), grant_types=(CLIENT_CREDENTIALS,), audiences=("https://elsewhere.test",))
+        _, secret = register_client(tx, clock.now(), metadata, client_id="foreign")
+    got = tokens(house, house.browser())
+    for token in (got["access_token"], got["refresh_token"], got["id_token"], "x", "x" * 9000, ""):
+        answer = ask(house, token or "-", ("foreign", str(secret)))
+        assert (answer.status_code, answer.json()) == (200, {"active": False})
+
+
+@pytest.mark.parametrize("form", [{"client_id": "spa"}, {"client_id": "web"}, {"client_id": "web", "client_secret": "x"}, {}])
+def test_who_cannot_prove_to_be_a_confidential_client_is_refused(house: House, form: dict[str, str]) -> None:
+    access = tokens(house, house.browser())["access_token"]
+    answer = house.machine().post("/introspect", data=form | {"token": access})
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+    assert house.acts()[-1] == "refused.introspect"
+
+
+def test_a_token_is_missing(house: House) -> None:
+    answer = house.machine().post("/introspect", auth=("web", house.filled.web_secret))
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+
+
+def test_a_refresh_token_is_active_until_it_is_used(house: House) -> None:
+    got = tokens(house, house.browser())
+    told = ask(house, got["refresh_token"]).json()
+    assert (told["active"], told["client_id"]) == (True, "web")
+    renew(house, got["refresh_token"])
+    assert ask(house, got["refresh_token"]).json() == {"active": False}
+
+
+def test_what_has_ended_is_inactive(house: House) -> None:
+    got = tokens(house, house.browser())
+    with house.db.write() as tx:
+        deactivate(tx, clock.now(), tx.get_one(Account, house.filled.subject))
+    assert ask(house, got["access_token"]).json() == {"active": False}
+    assert ask(house, got["refresh_token"]).json() == {"active": False}
+
+
+def test_an_access_token_is_inactive_once_its_time_is_over(house: House) -> None:
+    access = tokens(house, house.browser())["access_token"]
+    house.later(minutes=12)
+    assert ask(house, access).json() == {"active": False}
+
+
+@pytest.mark.parametrize(
+    ("registered", "accept", "alg"), [("", SIGNED, "RS256"), ("ES256", "*/*", "ES256"), ("PS256", "", "PS256")]
+)
+def test_the_answer_is_signed_for_who_asks_for_it_or_is_registered_so(
+    house: House, registered: str, accept: str, alg: str
+) -> None:
+    house.change_client("web", introspection_alg=registered)
+    access = tokens(house, house.browser())["access_token"]
+    answer = ask(house, access, accept=accept)
+    assert answer.headers["content-type"].split(";")[0] == SIGNED
+    keys = PyJWKSet.from_dict(house.machine().get("/jwks").json())
+    header = second_opinion.get_unverified_header(answer.text)
+    assert (header["typ"], header["alg"]) == ("token-introspection+jwt", alg)
+    said = decode(answer.text, keys[header["kid"]], algorithms=[alg], audience="web", issuer=ISSUER)
+    assert said["token_introspection"]["sub"] == house.filled.subject
+    assert not {"sub", "exp", "client_id"} & said.keys()
+
+
+def test_a_signed_answer_tells_of_an_inactive_token_and_passes_for_none_itself(house: House) -> None:
+    answer = ask(house, "x", accept=SIGNED)
+    assert second_opinion.get_unverified_claims(answer.text)["token_introspection"] == {"active": False}
+    assert house.machine().get("/userinfo", headers={"authorization": f"Bearer {answer.text}"}).status_code == 401
+    assert ask(house, answer.text).json() == {"active": False}
+
+
+def test_without_a_wish_the_answer_is_plain(house: House) -> None:
+    answer = ask(house, tokens(house, house.browser())["access_token"], accept="application/json")
+    assert answer.json()["active"] is True
+    metadata = house.machine().get("/.well-known/openid-configuration").json()
+    assert set(metadata["introspection_signing_alg_values_supported"]) >= {"RS256", "ES256", "PS256"}
