@@ -33,13 +33,15 @@ from idp.settings import IdpSettings
 from shared.app import Service, create_app
 from shared.clock import now
 
-ROUTERS = (password.router, choice.router, consent.router, registration.router, end_session.router, portal.router, device.router, ciba.router)
+ROUTERS = (choice.router, consent.router, registration.router, end_session.router, portal.router, device.router, ciba.router)
 
 # The protocol's endpoints: see `idp.oidc.endpoint` for why they are not routes.
 ENDPOINTS = {
     "/.well-known/openid-configuration": cross_origin(discovery.describe),
     "/.well-known/oauth-authorization-server": cross_origin(discovery.describe),
     "/jwks": cross_origin(discovery.jwks),
+    "/login": password.username,
+    "/login/password": password.password,
     "/authorize": authorize.answer,
     "/par": par.answer,
     "/token": cross_origin(token.answer),

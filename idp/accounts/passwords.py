@@ -1,9 +1,12 @@
-"""Hashing of passwords: argon2id in a bounded pool, so that a rush of sign-ins cannot exhaust memory."""
+"""Hashing of passwords: argon2id in a bounded pool, so that a rush of sign-ins exhausts neither memory nor threads."""
 
+import asyncio
 import os
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -18,18 +21,44 @@ AT_ONCE = max(2, os.cpu_count() or 2)
 WAITING = 32  # half of the threads that serve requests: pages go on answering while passwords queue
 _turn = threading.Semaphore(AT_ONCE)
 _queue = threading.Semaphore(AT_ONCE + WAITING)
+_pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="passwords")
+
+
+@contextmanager
+def place() -> Iterator[None]:
+    """A place in the queue, or `SignInBusy` when too many wait. Not to be nested."""
+    if not _queue.acquire(blocking=False):
+        raise SignInBusy()
+    try:
+        yield
+    finally:
+        _queue.release()
 
 
 @contextmanager
 def turn() -> Iterator[None]:
-    """Leave to hash one password; waits for it, or refuses with `SignInBusy` when too many wait. Not to be nested."""
-    if not _queue.acquire(blocking=False):
-        raise SignInBusy()
-    try:
-        with _turn:
-            yield
-    finally:
-        _queue.release()
+    """Leave to hash one password in this thread; waits for it. Not to be nested."""
+    with place(), _turn:
+        yield
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Whether the password was right; `fresh_hash` replaces a hash that was made with other parameters than today's."""
+
+    right: bool
+    fresh_hash: str | None = None
+
+
+async def prove(stored: str | None, typed: str) -> Proof:
+    """Check a password in the pool, for who holds a `place`."""
+    return await asyncio.get_running_loop().run_in_executor(_pool, _prove, stored, typed)
+
+
+def _prove(stored: str | None, typed: str) -> Proof:
+    with _turn:
+        right = matches(stored, typed)
+        return Proof(right, hash_password(typed) if right and _hasher.check_needs_rehash(stored or "") else None)
 
 
 def hash_password(password: str) -> str:
@@ -37,13 +66,11 @@ def hash_password(password: str) -> str:
 
 
 def matches(stored: str | None, typed: str) -> bool:
-    """Whether the password is right; takes as long when there is no account (`stored` is None)."""
+    """Whether the password is right; takes as long when there is no account (None) or no password (no hash at all)."""
+    password = normal_password(typed)
     try:
-        return _hasher.verify(stored or _DUMMY, normal_password(typed)) and stored is not None
-    except (VerificationError, InvalidHashError):
+        return _hasher.verify(stored or _DUMMY, password) and bool(stored)
+    except InvalidHashError:
+        return matches(None, typed)
+    except VerificationError:
         return False
-
-
-def needs_rehash(stored: str) -> bool:
-    """Whether the hash was made with other parameters than today's."""
-    return _hasher.check_needs_rehash(stored)

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from math import ceil
 
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from idp.accounts.rules import normal_username
@@ -63,5 +64,4 @@ def count_wrong_code(tx: Session, now: datetime, what: str) -> None:
 
 def forget_failures(tx: Session, username: str) -> None:
     """After the right password."""
-    if row := tx.get(SignInFailure, digest(normal_username(username))):
-        tx.delete(row)
+    tx.execute(delete(SignInFailure).where(SignInFailure.name_digest == digest(normal_username(username))))

@@ -1,128 +1,158 @@
-"""Sign-in by user name and password: one question a page. Pages never call each other; each goes back to the dispatcher."""
+"""Sign-in by user name and password: one question a page. Pages never call each other; each goes back to the dispatcher.
 
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Annotated
+They stand before the routing for the reason told in `idp.oidc.endpoint`: of a sign-in's cost most is to be the hash.
+"""
 
-from fastapi import APIRouter, Depends, Form, Query, Request, Response
-from fastapi.responses import RedirectResponse
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from functools import partial
 
-from idp.accounts.models import Account, find_by_username
-from idp.accounts.passwords import hash_password, matches, needs_rehash, turn
+from sqlalchemy import bindparam, select, update
+from starlette.requests import Request
+from starlette.responses import Response
+
+from idp.accounts.models import Account
+from idp.accounts.passwords import Proof, place, prove
 from idp.accounts.problems import SignInBusy
-from idp.accounts.rules import normal_username
+from idp.accounts.rules import MOST_PASSWORD_BYTES, normal_username
 from idp.login import cookies
-from idp.login.cookies import OwnForm
+from idp.login.cookies import check_form
+from idp.login.factors import has_factor
 from idp.login.lockout import begin_try, forget_failures
 from idp.login.models import AuthorizationRequest, Remembered
 from idp.login.problems import AccountWaits, UsernameMissing
-from idp.login.requests import Stored, find_request, go_on
-from idp.login.sessions import Current, start_session
+from idp.login.requests import go_on, opened
+from idp.login.rules import SignedIn, Step, next_step
+from idp.login.second_factor import proved
+from idp.login.sessions import seen_session, start_session
+from idp.oidc.endpoint import Call, Meanwhile, endpoint
 from idp.pages.page import show
 from shared import audit
-from shared.clock import Now
-from shared.db import Tx
 from shared.ids import digest
-from shared.problems import Problem
+from shared.prepared import Prepared
+from shared.problems import InvalidInput, Problem
 
-router = APIRouter(include_in_schema=False)
-
-
-@router.get("/login")
-def ask_username(request: Request, stored: Stored, tx: Tx) -> Response:
-    known = stored.username or stored.login_hint or _last_remembered(tx, request)
-    return show(request, "username.html", stored=stored, username=known)
-
-
-@router.post("/login", dependencies=[OwnForm])
-def take_username(request: Request, stored: Stored, username: Annotated[str, Form(max_length=100)] = "") -> Response:
-    stored.username = normal_username(username)
-    if not stored.username:
-        return show(request, "username.html", problem=UsernameMissing(), field="username", stored=stored, username="")
-    return RedirectResponse(f"/login/password?request={stored.id}", 303)
+MOST_USERNAME = 100
+_BY_NAME = Prepared(select(Account.id, Account.password_hash).where(Account.active, Account.username == bindparam("name")))
+_STILL = Prepared(
+    select(Account.id).where(Account.id == bindparam("id_"), Account.active, Account.password_hash == bindparam("hash_"))
+)
+_HERE = select(Account).join(Remembered).where(Remembered.device == bindparam("device"))
+_HERE_BY_NAME = _HERE.where(Account.username == bindparam("name"))
+_LAST_HERE = _HERE.with_only_columns(Account.username).order_by(Remembered.at.desc()).limit(1)
 
 
-@router.get("/login/password")
-def ask_password(request: Request, stored: Stored, tx: Tx) -> Response:
-    if not stored.username:
+def username_step(call: Call) -> Response:
+    return ask_username(call) if call.request.method == "GET" else take_username(call)
+
+
+def ask_username(call: Call) -> Response:
+    stored = opened(call)
+    device = cookies.device(call.request)
+    known = stored.username or stored.login_hint or call.tx.scalars(_LAST_HERE, {"device": device}).first() or ""
+    return show(call.request, "username.html", stored=stored, username=known)
+
+
+def take_username(call: Call) -> Response:
+    check_form(call.request, call.params.get("form_token", ""))
+    stored = opened(call, to_change=True)
+    typed = normal_username(call.params.get("username", ""))
+    if len(typed) > MOST_USERNAME:
+        raise InvalidInput(errors=[{"field": "username", "rule": "string_too_long"}])
+    if _signed_in_meanwhile(call, stored, typed):
         return go_on(stored)
-    return _password_page(request, tx, stored)
-
-
-def _password_page(request: Request, tx: Session, stored: AuthorizationRequest, problem: Problem | None = None) -> Response:
-    known = _remembered(tx, request, stored.username)
-    return show(request, "password.html", problem=problem, field="password", stored=stored, known=known)
-
-
-@dataclass(frozen=True)
-class Proof:
-    """Who has proved to be who they said, or why not."""
-
-    account_id: str | None = None
-    problem: Problem | None = None
-
-
-def _prove(
-    request: Request,
-    now: Now,
-    id: Annotated[str, Query(alias="request", max_length=64)],
-    password: Annotated[str, Form(max_length=1024)] = "",
-) -> Proof:
-    # Hashing takes long, so it stands between two transactions; on SQLite one transaction holds up all other writers.
-    try:
-        with turn():
-            return _try_password(request, now, id, password)
-    except (AccountWaits, SignInBusy) as problem:
-        return Proof(problem=problem)
-
-
-def _try_password(request: Request, now: datetime, request_id: str, password: str) -> Proof:
-    with request.app.state.db.write() as tx:
-        stored = find_request(tx, now, request_id, cookies.device(request))
-        refusal = begin_try(tx, now, stored.username)
-        account = find_by_username(tx, stored.username)
-        known = account if account and account.active else None
-    if known and matches(known.password_hash, password):
-        return Proof(account_id=known.id)
-    if known is None:
-        matches(None, password)  # an unknown name takes as long
-    return Proof(problem=refusal)
-
-
-@router.post("/login/password", dependencies=[OwnForm])
-def take_password(
-    request: Request,
-    proof: Annotated[Proof, Depends(_prove)],
-    stored: Stored,
-    tx: Tx,
-    now: Now,
-    before: Current,
-    password: Annotated[str, Form(max_length=1024)] = "",
-) -> Response:
-    account = tx.get(Account, proof.account_id or "")
-    if proof.problem or account is None:
-        reason = proof.problem.code if proof.problem else "account-gone"
-        audit.record(tx, now, "sign-in.refused", object=digest(stored.username)[:16], reason=reason)
-        return _password_page(request, tx, stored, proof.problem)
-    forget_failures(tx, account.username)
-    if needs_rehash(account.password_hash):
-        account.password_hash = hash_password(password)
+    stored.username = typed
+    if not typed:
+        return show(call.request, "username.html", problem=UsernameMissing(), field="username", stored=stored, username="")
     answer = go_on(stored)
-    device, agent = cookies.ensure_device(request, answer), request.headers.get("user-agent", "")
-    token = start_session(tx, now, request.app.state.settings, account, before, device=device, user_agent=agent)
-    cookies.set_session(request, answer, token)
+    answer.headers["location"] = f"/login/password?request={stored.id}"
     return answer
 
 
-def _remembered(tx: Session, request: Request, username: str) -> Account | None:
-    """The account of that name, only if it has signed in with this device before."""
-    account = find_by_username(tx, username)
-    device = cookies.device(request)
-    return account if account and device and tx.get(Remembered, (device, account.id)) else None
+def ask_password(call: Call) -> Response:
+    stored = opened(call)
+    return _password_page(call, stored) if stored.username else go_on(stored)
 
 
-def _last_remembered(tx: Session, request: Request) -> str:
-    here = select(Account.username).join(Remembered).where(Remembered.device == (cookies.device(request) or ""))
-    return tx.scalars(here.order_by(Remembered.at.desc()).limit(1)).first() or ""
+def _password_page(call: Call, stored: AuthorizationRequest, problem: Problem | None = None) -> Response:
+    # Of the person only what this device knows already, by one statement whether anybody has the name or not.
+    here = {"device": cookies.device(call.request), "name": stored.username}
+    known = call.tx.scalars(_HERE_BY_NAME, here).first()
+    return show(call.request, "password.html", problem=problem, field="password", stored=stored, known=known)
+
+
+def _signed_in_meanwhile(call: Call, stored: AuthorizationRequest, typed: str) -> bool:
+    """Whether this person has signed in by another tab since the form was opened, so that there is nothing left to ask."""
+    seen = seen_session(call.tx, call.request, call.now, call.settings, use=False)
+    if seen is None or next_step(stored, SignedIn(seen.account_id, seen.auth_time), None, call.now) is Step.SIGN_IN:
+        return False
+    account = _BY_NAME.one(call.tx, name=typed)
+    return not typed or (account is not None and account[0] == seen.account_id)
+
+
+async def take_password(request: Request) -> Response:
+    try:
+        with place():
+            return await _check_password(request)
+    except SignInBusy:
+        return await _tell_busy(request)
+
+
+def _begin_check(call: Call) -> Response | Meanwhile:
+    """Count the try, then hash while no transaction is open, then judge: a pause in which nobody waits for the database."""
+    check_form(call.request, call.params.get("form_token", ""))
+    stored, typed = opened(call, to_change=True), call.params.get("password", "")
+    if len(typed.encode()) > MOST_PASSWORD_BYTES:
+        raise InvalidInput(errors=[{"field": "password", "rule": "string_too_long"}])
+    if _signed_in_meanwhile(call, stored, stored.username):
+        return go_on(stored)
+    try:
+        refusal = begin_try(call.tx, call.now, stored.username)
+    except AccountWaits as problem:
+        return _refuse(call, stored, problem)
+    account_id, password_hash = _BY_NAME.one(call.tx, name=stored.username) or ("", None)
+    judge = partial(_judge, stored, refusal, account_id, password_hash)
+    return Meanwhile(partial(prove, password_hash, typed), judge)
+
+
+def _judge(
+    stored: AuthorizationRequest, refusal: Problem, account_id: str, password_hash: str | None, proof: Proof, call: Call
+) -> Response:
+    # The account may have been closed, or given another password, while this one was hashed.
+    if not proof.right or not _STILL.one(call.tx, id_=account_id, hash_=password_hash):
+        return _refuse(call, stored, refusal)
+    forget_failures(call.tx, stored.username)
+    if proof.fresh_hash:
+        call.tx.execute(update(Account).where(Account.id == account_id).values(password_hash=proof.fresh_hash))
+    if has_factor(call.tx, account_id):
+        waiting = opened(call, to_change=True)
+        waiting.asked = waiting.asked | proved(call.now, account_id, proof.fresh_hash or password_hash or "")
+        return go_on(waiting)
+    answer = go_on(stored)
+    device, agent = cookies.ensure_device(call.request, answer), call.request.headers.get("user-agent", "")
+    before = seen_session(call.tx, call.request, call.now, call.settings, use=False)
+    token = start_session(call.tx, call.now, call.settings, account_id, before, device=device, user_agent=agent)
+    cookies.set_session(call.request, answer, token)
+    return answer
+
+
+def _refuse(call: Call, stored: AuthorizationRequest, problem: Problem) -> Response:
+    audit.record(call.tx, call.now, "sign-in.refused", object=digest(stored.username)[:16], reason=problem.code)
+    return _password_page(call, stored, problem)
+
+
+def _busy(call: Call) -> Response:
+    return _refuse(call, opened(call), SignInBusy())
+
+
+def _reads(request: Request, _pairs: object) -> bool:
+    return request.method == "GET"
+
+
+_check_password = endpoint(_begin_check, "POST", page=True)
+_tell_busy = endpoint(_busy, "POST", page=True)
+_ask_password = endpoint(ask_password, "GET", reads=True, page=True)
+
+username = endpoint(username_step, "GET", "POST", reads=_reads, page=True)
+
+
+async def password(request: Request) -> Response:
+    return await (take_password if request.method == "POST" else _ask_password)(request)

@@ -1,11 +1,13 @@
 """Server-side sessions."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 from fastapi import Depends, Request
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import Table, bindparam, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from idp.accounts.models import Account
@@ -28,11 +30,13 @@ def start_session(
     tx: Session,
     now: datetime,
     settings: IdpSettings,
-    account: Account,
-    before: SignInSession | None,
+    account_id: str,
+    before: "Seen | None",
     *,
     device: str,
     user_agent: str,
+    acr: str = PASSWORD,
+    amr: Sequence[str] = ("pwd",),
 ) -> str:
     """Sign in after the right password; the new secret for the cookie, whatever the browser held `before` (session fixation).
 
@@ -40,16 +44,25 @@ def start_session(
     another person's session in this browser ends.
     """
     token = new_token()
-    if before and before.account_id != account.id:
-        end_session(tx, now, before, reason="replaced")
+    if before and before.account_id != account_id:
+        end_session(tx, now, tx.get_one(SignInSession, before.id), reason="replaced")
         before = None
-    session = before or SignInSession(id=new_id(), account_id=account.id, account=account, user_agent=user_agent[:300])
-    session.digest, session.auth_time, session.last_seen_at = digest(token), now, now
-    session.acr, session.amr, session.expires_at = PASSWORD, ["pwd"], now + settings.session_absolute
-    tx.add(session)
-    tx.merge(Remembered(device=device, account_id=account.id, at=now))
-    audit.record(tx, now, "session.renewed" if before else "session.started", actor=account.id, object=session.id)
+    proof: dict[str, Any] = {"digest": digest(token), "auth_time": now, "last_seen_at": now, "acr": acr, "amr": list(amr)}
+    proof["expires_at"] = now + settings.session_absolute
+    session_id = before.id if before else new_id()
+    if before:
+        _RENEW.run(tx, id_=session_id, **proof)
+    else:
+        _START.run(tx, id=session_id, account_id=account_id, user_agent=user_agent[:300], **proof)
+    _remember(tx, now, device, account_id)
+    audit.record(tx, now, "session.renewed" if before else "session.started", actor=account_id, object=session_id)
     return token
+
+
+def _remember(tx: Session, now: datetime, device: str, account_id: str) -> None:
+    into = postgresql.insert if tx.get_bind().dialect.name == "postgresql" else sqlite.insert
+    row = into(Remembered).values(device=device, account_id=account_id, at=now)
+    tx.connection().execute(row.on_conflict_do_update(index_elements=["device", "account_id"], set_={"at": now}))
 
 
 def is_alive(session: SignInSession, now: datetime, settings: IdpSettings) -> bool:
@@ -92,15 +105,19 @@ class Seen:
 
 
 _s = SignInSession
+_TABLE = cast(Table, SignInSession.__table__)
 _SEEN = Prepared(
     select(_s.id, _s.account_id, _s.auth_time, _s.acr, _s.amr, _s.last_seen_at, _s.expires_at)
     .join(Account, Account.id == _s.account_id)
     .where(_s.digest == bindparam("digest_"), _s.ended_at.is_(None), Account.active)
 )
+_PROOF = ("digest", "auth_time", "last_seen_at", "acr", "amr", "expires_at")
+_START = Prepared(insert(_TABLE), "id", "account_id", "user_agent", *_PROOF)
+_RENEW = Prepared(update(_TABLE).where(_TABLE.c.id == bindparam("id_")), *_PROOF)
 
 
-def seen_session(tx: Session, request: Request, now: datetime, settings: IdpSettings) -> Seen | None:
-    """What `Current` gives a page, in one short read for the endpoints that every sign-in passes."""
+def seen_session(tx: Session, request: Request, now: datetime, settings: IdpSettings, *, use: bool = True) -> Seen | None:
+    """What `Current` gives a page, in one short read for the endpoints that every sign-in passes; `use`: it does not idle."""
     token = session_token(request)
     row = _SEEN.one(tx, digest_=digest(token)) if token else None
     if row is None:
@@ -108,7 +125,7 @@ def seen_session(tx: Session, request: Request, now: datetime, settings: IdpSett
     seen, last_seen_at, expires_at = Seen(*row[:5]), row[5], row[6]
     if now >= expires_at or now - last_seen_at > settings.session_idle:
         return None
-    if now - last_seen_at > TOUCH_EVERY:
+    if use and now - last_seen_at > TOUCH_EVERY:
         tx.connection().execute(update(SignInSession).where(_s.id == seen.id).values(last_seen_at=now))
     return seen
 

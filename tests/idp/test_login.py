@@ -139,9 +139,10 @@ def test_the_cookie_is_new_at_sign_in_locked_down_and_stored_as_a_digest(house: 
     browser = house.browser()
     browser.cookies.set("__Host-idp", "f" * 43)
     answer = name_then_password(browser, begin(browser), "hanhnth", PASSWORD)
-    cookie = answer.headers["set-cookie"]
+    cookie, state = answer.headers.get_list("set-cookie")
     assert answer.status_code == 303
     assert re.match(r"__Host-idp=[\w-]{43}; HttpOnly; Path=/; SameSite=lax; Secure$", cookie)
+    assert re.match(r"__Host-idp-state=[0-9a-f]{32}; Path=/; SameSite=none; Secure$", state)
     token = cookie.split("=")[1].split(";")[0]
     with house.db.read() as tx:
         assert tx.scalars(select(SignInSession.digest)).all() == [digest(token)]
