@@ -71,6 +71,7 @@ class Rp:
     key: Key = field(default_factory=Key)
     dpop: Key = field(default_factory=Key)
     nonce: str | None = None
+    proves: bool = True
 
     def assertion(self, *, header: Claims | None = None, alg: str | None = None, **changes: Any) -> str:
         usual = {"iss": self.id, "sub": self.id, "aud": self.issuer, "jti": uuid4().hex, "exp": now() + 60, "iat": now()}
@@ -82,6 +83,7 @@ class Rp:
     ) -> httpx2.Response:
         """With a fresh assertion and a fresh proof, unless others are given; None goes without."""
         sent = {name: value for name, value in data.items() if value is not None}
+        dpop = dpop if self.proves else None
         if assertion is not None:
             sent |= {"client_assertion_type": ASSERTION, "client_assertion": assertion or self.assertion()}
         key = dpop if isinstance(dpop, Key) else self.dpop
