@@ -23,6 +23,7 @@ from shared.jobs import enqueue
 from shared.prepared import Prepared
 
 ENDED = "session-ended"  # the job that tells the applications
+JOB_AFTER = timedelta(seconds=5)  # the page that follows a sign-out tells them itself, and needs to know what they answered
 TOUCH_EVERY = timedelta(minutes=1)
 
 
@@ -82,8 +83,7 @@ def end_session(tx: Session, now: datetime, session: SignInSession, *, reason: s
     if session.ended_at is None:
         session.ended_at = now
         audit.record(tx, now, "session.ended", actor=session.account_id, object=session.id, reason=reason)
-        # Later than the sign-out page, which tells the applications at once and needs to know what they answered.
-        enqueue(tx, ENDED, {"session": session.id}, now + timedelta(seconds=5), unique_key=f"{ENDED}:{session.id}")
+        enqueue(tx, ENDED, {"session": session.id}, now + JOB_AFTER, unique_key=f"{ENDED}:{session.id}")
 
 
 def living_sessions(tx: Session, now: datetime, settings: IdpSettings, account_id: str) -> list[SignInSession]:

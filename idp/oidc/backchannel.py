@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any
 
 import httpx2
@@ -22,6 +23,8 @@ from shared.tokens import sign
 log = structlog.get_logger()
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
 TOKEN_LIFETIME = timedelta(minutes=2)
+SLOW_FOR = 30.0  # seconds in which nobody waits again for an application that has just kept somebody waiting
+_slow: dict[str, float] = {}  # address to the end of that span, in this process
 
 
 class NotAllTold(Exception):
@@ -62,23 +65,29 @@ def tell(db: Database, settings: IdpSettings, session_id: str, within: float) ->
         waiting = [one for one in notices(tx, session_id) if one.delivered_at is None and one.client.backchannel_logout_uri]
         now = clock.now()
         letters = {one.client_id: (one.client.backchannel_logout_uri, logout_token(tx, now, settings, one)) for one in waiting}
-    if not letters:
-        return True
-    pool = ThreadPoolExecutor(max_workers=min(8, len(letters)), thread_name_prefix="backchannel")
-    sent = {pool.submit(_post, uri, token, within): client_id for client_id, (uri, token) in letters.items()}
+    ready = {client_id: letter for client_id, letter in letters.items() if monotonic() >= _slow.get(letter[0], 0)}
+    if not ready:
+        return not letters
+    pool = ThreadPoolExecutor(max_workers=min(8, len(ready)), thread_name_prefix="backchannel")
+    sent = {pool.submit(_post, settings, uri, token, within): client_id for client_id, (uri, token) in ready.items()}
     done, late = wait(sent, timeout=within)
     pool.shutdown(wait=False, cancel_futures=True)
+    _slow.update({ready[sent[one]][0]: monotonic() + SLOW_FOR for one in late})
     heard = {sent[one] for one in done if one.result()}
     with db.write() as tx:
         for client_id in heard:
             tx.get_one(LogoutNotice, (session_id, client_id)).delivered_at = clock.now()
-    return not late and len(heard) == len(letters)
+    return len(heard) == len(letters)
 
 
-def _post(uri: str, token: str, within: float) -> bool:
+def _post(settings: IdpSettings, uri: str, token: str, within: float) -> bool:
+    client = httpx2.Client(verify=settings.outbound_trust, trust_env=False, timeout=within, follow_redirects=False)
     try:
-        with httpx2.stream("POST", uri, data={"logout_token": token}, timeout=within, follow_redirects=False) as answer:
+        with client, client.stream("POST", uri, data={"logout_token": token}) as answer:
             return answer.status_code in (200, 204)  # the body is of no interest, so it is not read
+    except httpx2.TimeoutException:
+        _slow[uri] = monotonic() + SLOW_FOR
+        return False
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
         log.warning("backchannel.not-delivered", error=type(error).__name__)
         return False

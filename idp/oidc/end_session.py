@@ -10,12 +10,14 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy.orm import Session
 
+from idp.accounts.models import Account
+from idp.accounts.rules import normal_username
 from idp.clients.models import Client
 from idp.login import cookies
 from idp.login.cookies import OwnForm
 from idp.login.models import SignInSession
-from idp.login.sessions import Current, end_session
-from idp.oidc import backchannel
+from idp.login.sessions import JOB_AFTER, Current, end_session
+from idp.oidc import backchannel, frontchannel
 from idp.oidc.hints import read_hint
 from idp.oidc.models import SignOut
 from idp.oidc.params import EitherPairs, Params, once
@@ -41,7 +43,10 @@ class Wish:
 
 
 def _read_wish(tx: Session, settings: IdpSettings, params: Params) -> Wish:
-    claims = read_hint(tx, settings, params.get("id_token_hint", ""), params.get("client_id")) or {}
+    hint = params.get("id_token_hint")
+    claims = read_hint(tx, settings, hint, params.get("client_id")) if hint else {}
+    if claims is None:
+        raise LogoutRefused()  # changed, or of another issuer: nothing in it may be used (section 4)
     client_id, address = params.get("client_id") or claims.get("aud"), params.get("post_logout_redirect_uri")
     client = tx.get(Client, str(client_id)) if client_id else None
     if client_id and (client is None or not client.active):
@@ -67,10 +72,21 @@ def end_session_by_get(request: Request, pairs: EitherPairs, tx: Tx, now: Now, s
     except OAuth2Error:
         raise LogoutRefused() from None
     wish = _read_wish(tx, request.app.state.settings, params)
-    if session is None or session.id == wish.sid:
-        return sign_out(request, tx, now, session, wish)
-    kept = params | ({"client_id": wish.client.id} if wish.client else {})
-    return show(request, "logout.html", account=session.account, client=wish.client, kept=kept)
+    answer: Response
+    if session is None or (session.id == wish.sid and _is_meant(request, session.account, params)):
+        answer = sign_out(request, tx, now, session, wish)
+    else:
+        kept = params | ({"client_id": wish.client.id} if wish.client else {})
+        answer = show(request, "logout.html", account=session.account, client=wish.client, kept=kept)
+    if "ui_locales" in params:
+        cookies.set_language(request, answer, request.state.language)
+    return answer
+
+
+def _is_meant(request: Request, account: Account, params: Params) -> bool:
+    """Whether a person came here, not a picture in a page, and the `logout_hint`, if any, names the one who is signed in."""
+    hinted = normal_username(params.get("logout_hint", account.username))
+    return request.headers.get("sec-fetch-dest", "document") == "document" and hinted in (account.username, account.email)
 
 
 @router.post("/end_session/confirm", dependencies=[OwnForm])
@@ -102,26 +118,30 @@ def sign_out(request: Request, tx: Session, now: datetime, session: SignInSessio
 
 
 @router.get("/signed-out")
-def signed_out(request: Request, id: Annotated[str, Query(max_length=64)] = "") -> Response:
-    # Between two transactions, since applications are waited for in the middle.
+def signed_out(request: Request, now: Now, id: Annotated[str, Query(max_length=64)] = "") -> Response:
+    # Between two transactions, since applications are waited for in the middle: once, then the job goes on with the slow ones.
     db, settings = request.app.state.db, request.app.state.settings
     with db.read() as tx:
         result = tx.get(SignOut, id)
         if result is None:
             raise SignOutUnknown()
-    if result.session_id:
+    just_now = now - result.at < JOB_AFTER
+    if result.session_id and just_now:
         backchannel.tell(db, settings, result.session_id, within=FIRST_TRY)
     with db.write() as tx:
         apps = backchannel.notices(tx, result.session_id) if result.session_id else []
     states = [(app.client, _state(app.delivered_at, app.client, result)) for app in apps]
-    page = show(request, "signed-out.html", result=result, apps=states, lifetime=settings.access_token_minutes)
-    if result.continue_to and all(state == "out" for _, state in states):
-        page.headers["Refresh"] = f"2; url={result.continue_to}"
+    frames = frontchannel.frames(settings, (app.client for app in apps), result.session_id) if just_now else []
+    again, facts = any(state == "waiting" for _, state in states), {"lifetime": settings.access_token_minutes, "frames": frames}
+    page = show(request, "signed-out.html", result=result, apps=states, again=again, **facts)
+    page.headers["Content-Security-Policy"] = frontchannel.policy(frames)
+    if result.continue_to and all(state in ("out", "browser") for _, state in states):
+        page.headers["Refresh"] = f"2; url={result.continue_to}"  # counted from when the frames have loaded
     return page
 
 
 def _state(delivered_at: datetime | None, client: Client, result: SignOut) -> str:
-    """`out`: signed out; `waiting`: told, no answer yet; `silent`: cannot be told."""
+    """`out`: signed out; `waiting`: told, no answer yet; `browser`: told through this browser; `silent`: cannot be told."""
     if delivered_at or client.id == result.client_id:  # who asked for the sign-out has done its own part
         return "out"
-    return "waiting" if client.backchannel_logout_uri else "silent"
+    return "waiting" if client.backchannel_logout_uri else "browser" if client.frontchannel_logout_uri else "silent"

@@ -31,6 +31,7 @@ def sweep(db: Database, _body: dict[str, Any]) -> None:
     now = clock.now()
     with db.write() as tx:
         tx.execute(delete(AuthorizationRequest).where(AuthorizationRequest.expires_at < now))
+        tx.execute(delete(SignOut).where(SignOut.at < now - KEPT))
         tx.execute(delete(SignInFailure).where(SignInFailure.last_at < now - KEPT))
         tx.execute(delete(StoredKey).where(StoredKey.retired_at < now - KEPT))
         tx.execute(delete(Job).where(Job.done_at < now - KEPT))

@@ -179,12 +179,16 @@ def test_without_a_hint_the_person_is_asked_first(house: House) -> None:
     assert who(house, got["access_token"]).status_code == 401
 
 
-def test_a_changed_hint_or_one_of_another_person_asks_first(house: House) -> None:
+def test_a_changed_hint_is_refused_and_one_of_another_session_asks_first(house: House) -> None:
     browser, other = house.browser(), house.browser()
-    mine, theirs = tokens(house, browser)["id_token"], tokens(house, other)["id_token"]
-    for hint in (mine[:-3] + "AAA", theirs, "x", "a.b.c"):
-        assert 'id="logout-confirm"' in browser.get("/end_session", params={"id_token_hint": hint}).text
+    mine, theirs = tokens(house, browser), tokens(house, other)["id_token"]
+    for hint in (mine["id_token"][:-3] + "AAA", "x", "a.b.c", f"{theirs}\u00e9"):
+        answer = browser.get("/end_session", params={"id_token_hint": hint})
+        assert (answer.status_code, 'id="problem-logout-request-refused"' in answer.text) == (400, True)
+    assert house.acts().count("refused.logout-request-refused") == 4
+    assert 'id="logout-confirm"' in browser.get("/end_session", params={"id_token_hint": theirs}).text
     assert browser.get("/end_session").text.count('id="logout-confirm"') == 1
+    assert who(house, mine["access_token"]).status_code == 200
 
 
 def test_a_sign_out_by_post_from_another_site_works_too(house: House) -> None:
