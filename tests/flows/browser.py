@@ -11,6 +11,12 @@ from tests.flows.conftest import Demo
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / "meetings/web/node_modules/axe-core/axe.min.js"
 SIZES = {"desk": (1440, 900), "tablet": (1180, 820), "portrait": (820, 1180), "wall": (1920, 1080)}
+LEFT = "Worker was terminated"  # what pdf.js says in its worker when a paper is left while it still opens
+FINDINGS = """async () => {
+  await new Promise(requestAnimationFrame)
+  await Promise.allSettled(document.getAnimations().map(one => one.finished))  // colours on their way are no finding
+  return JSON.stringify((await axe.run({ resultTypes: ['violations'] })).violations)
+}"""
 
 
 class Screen:
@@ -24,7 +30,7 @@ class Screen:
         )
         self.page: Page = self.context.new_page()
         self.page.set_default_timeout(20_000)
-        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.on("pageerror", lambda error: str(error) == LEFT or self.faults.append(str(error)))
 
     def sign_in(self, role: str, place: int = 0, at: str = "") -> "Screen":
         """Open `at` (an address; the meetings app by default) and go through the two questions of the sign-in."""
@@ -57,25 +63,26 @@ class Screen:
 
     def check(self, *also: str) -> None:
         """No serious or critical finding of axe-core on the page as it is, nor `dark`, nor after a reload in English (`en`)."""
-        assert self._axe() == []
+        self._axe()
         if "dark" in also:
             self.page.emulate_media(color_scheme="dark")
-            assert self._axe() == []
+            self._axe()
             self.page.emulate_media(color_scheme="light")
         if "en" in also:
             self._speak("en")
-            assert self._axe() == []
+            self._axe()
             self._speak("vi")
 
-    def _axe(self) -> list[str]:
+    def _axe(self) -> None:
         if not self.page.evaluate("'axe' in window"):
             self.page.evaluate(AXE.read_text("utf-8") + ";0")
-        found = self.page.evaluate("async () => JSON.stringify((await axe.run({ resultTypes: ['violations'] })).violations)")
-        return [
-            f"{self.page.url} {one['id']}: {one['nodes'][0]['html'][:200]}"
+        found = self.page.evaluate(FINDINGS)
+        bad = [
+            f"{one['id']}: {one['nodes'][0]['html'][:200]} {one['nodes'][0]['failureSummary'][:200]}"
             for one in json.loads(found)
             if one["impact"] in ("serious", "critical")
         ]
+        assert not bad, f"{self.page.url}: {bad}"
 
     def _speak(self, language: str) -> None:
         self.context.add_cookies([{"name": "lang", "value": language, "url": self.page.url}])
