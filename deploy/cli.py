@@ -110,6 +110,27 @@ def migrate(service: Annotated[str, typer.Argument(help="idp or meetings")]) -> 
     typer.echo(f"{service}: up to date")
 
 
+@app.command()
+def routes(
+    service: Annotated[str, typer.Argument(help="idp or meetings")] = "idp",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON list instead of lines.")] = False,
+) -> None:
+    """List every route of a service: who may call it, and what keeps other sites from calling it in a person's name."""
+    import json
+
+    from deploy import inventory
+
+    if service not in ("idp", "meetings"):
+        typer.echo("idp or meetings", err=True)
+        raise typer.Exit(2)
+    listed = inventory.routes(service)
+    if as_json:
+        typer.echo(json.dumps(listed, ensure_ascii=False, indent=2))
+        return
+    for line in listed:
+        typer.echo(f"{line['method']:7} {line['path']:44} {line['who']}; {line['guard']}")
+
+
 @app.command("add-administrator")
 def add_administrator(username: str) -> None:
     """Give an official the right to make bodies and import members (meetings' `DATABASE_URL`)."""
@@ -138,6 +159,39 @@ def create_account(username: str, full_name: str, email: str = "", post: str = "
         )
     db.close()
     typer.echo(password)
+
+
+@app.command("rotate-keys")
+def rotate_keys(
+    compromised: Annotated[bool, typer.Option(help="Withdraw the old keys at once, with every token that they signed.")] = False,
+) -> None:
+    """Make new signing keys at idp; its applications have ten minutes to fetch them before they sign."""
+    from idp.keys import actions
+    from shared.clock import now
+    from shared.db import Database
+
+    settings = _settings("idp")
+    db = Database(settings.database_url)
+    with db.write() as tx:
+        actions.rotate_keys(tx, now(), settings, compromised=compromised)
+    db.close()
+    typer.echo("withdrawn, and replaced" if compromised else "new keys are published, and sign in ten minutes")
+
+
+@app.command("initial-access-token")
+def initial_access_token(days: Annotated[int, typer.Option(min=1, max=365)] = 30) -> None:
+    """Print a token that lets its holder register applications at idp for some days, once."""
+    from datetime import timedelta
+
+    from idp.clients.actions import make_initial_access_token
+    from shared.clock import now
+    from shared.db import Database
+
+    db = Database(os.environ["DATABASE_URL"])
+    with db.write() as tx:
+        token = make_initial_access_token(tx, now(), timedelta(days=days))
+    db.close()
+    typer.echo(token)
 
 
 @app.command()
