@@ -12,4 +12,4 @@ class StoredKey(Base):
     algorithm: Mapped[str]
     sealed: Mapped[str]  # the private JWK, encrypted under a key derived from the service's secret
     created_at: Mapped[datetime]
-    retired_at: Mapped[datetime | None]  # signs no more, still published
+    retired_at: Mapped[datetime | None]  # signs no more from then on, still published

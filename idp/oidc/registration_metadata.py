@@ -66,7 +66,7 @@ MEMBERS = (
     Member("require_pushed_authorization_requests", "require_par", "bool"),
     Member("require_signed_request_object", "require_request_object", "bool"),
     Member("dpop_bound_access_tokens", "dpop_bound", "bool"),
-    Member("tls_client_certificate_bound_access_tokens", "tls_bound", "bool"),
+    Member("tls_client_certificate_bound_access_tokens", "tls_bound", "bool", "tls_client_certificate_bound_access_tokens"),
     Member("tls_client_auth_subject_dn", "tls_subject_dn", "str"),
     Member("authorization_details_types", "details_types", "list", "authorization_details_types_supported"),
     Member("software_id", "software_id", "str"),
@@ -129,7 +129,10 @@ def _value(member: Member, body: dict[str, Any], provider: dict[str, Any]) -> An
         raise InvalidClientMetadataError(f"The member {name} must hold strings of at most {MOST_SIGNS} signs.")
     if member.kind == "int" and not 0 <= value <= MOST_SECONDS:
         raise InvalidClientMetadataError(f"The member {name} must be a number of seconds.")
-    if member.published and not set(entries) <= set(provider.get(member.published, ())):
+    if member.kind == "bool":
+        entries = [True] * value  # what is published of it is a boolean, too
+    published = provider.get(member.published, ())
+    if member.published and not set(entries) <= set([published] if isinstance(published, bool) else published):
         raise InvalidClientMetadataError(f"The member {name} holds a value that is not supported here.")
     return tuple(value) if member.kind == "list" else value
 

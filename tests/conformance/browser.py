@@ -114,7 +114,7 @@ class Browser:
         forms = self.page.forms
         if button:
             form = next(form for form in forms if any(one[0] == button for one in form.buttons))
-            fields |= {name: value for id, name, value in form.buttons if id == button}
+            fields |= {name: value for one, name, value in form.buttons if one == button}
         else:
             form = next(form for form in forms if fields.keys() <= form.fields.keys())
         url = urljoin(str(self.answer.url), form.action)

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -97,6 +96,7 @@ class App:
     config: str
     server: dict[str, Any]
     mode: str | None = None
+    key: dict[str, Any] | None = None
     checks: dict[str, Any] = field(default_factory=dict)
 
     def url(self, **params: str | None) -> str:
@@ -159,7 +159,7 @@ class Suite:
         metadata = {name: registered[name] for name in names if name in registered}
         wish = {"issuer": self.house.issuer, "client_id": registered["client_id"], "metadata": metadata, "auth": auth}
         found = self.peer.discover(**wish)
-        return App(self.house, self.peer, registered, found["config"], found["server"], self.mode)
+        return App(self.house, self.peer, registered, found["config"], found["server"], self.mode, key)
 
 
 @pytest.fixture

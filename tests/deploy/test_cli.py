@@ -1,9 +1,17 @@
 """`dienhong serve` says in a line each what keeps a service from starting, and starts nothing."""
 
+from contextlib import closing
+from datetime import timedelta
+
 import pytest
+from sqlalchemy import func, select
 from typer.testing import CliRunner
 
 from deploy.cli import app
+from idp.clients.models import InitialAccessToken
+from idp.keys.models import StoredKey
+from shared.db import Database
+from shared.ids import digest
 
 COMPLETE = {
     "PUBLIC_URL": "https://hop.example",
@@ -35,3 +43,23 @@ def test_a_service_with_an_unsafe_setting_does_not_start(service, changes, said)
 def test_an_unknown_service_does_not_start():
     answer = CliRunner().invoke(app, ["serve", "mail"])
     assert (answer.exit_code, answer.stderr) == (2, "unknown service 'mail': one of idp, meetings, calendar\n")
+
+
+def test_keys_are_rotated_and_applications_let_in_from_the_command_line(tmp_path):
+    url = f"sqlite:///{tmp_path}/idp.db"
+    environment = COMPLETE | {"DATABASE_URL": url}
+
+    def run(*words):
+        answer = CliRunner().invoke(app, list(words), env=environment, catch_exceptions=False)
+        assert answer.exit_code == 0
+        return answer.stdout
+
+    run("migrate", "idp")
+    run("rotate-keys")
+    assert "ten minutes" in run("rotate-keys")
+    assert "withdrawn" in run("rotate-keys", "--compromised")
+    token = run("initial-access-token", "--days", "2").strip()
+    with closing(Database(url)) as db, db.read() as tx:
+        assert tx.scalar(select(func.count()).select_from(StoredKey)) == 3
+        leave = tx.scalars(select(InitialAccessToken)).one()
+    assert (leave.digest, leave.expires_at - leave.created_at) == (digest(token), timedelta(days=2))

@@ -79,6 +79,13 @@ def test_after_a_rotation_old_tokens_hold_until_the_old_keys_are_swept(house: Ho
     old = tokens(house, browser)
     with house.db.write() as tx:
         rotate_keys(tx, clock.now(), house.settings)
+    still = tokens(house, browser)
+    assert jwt.get_unverified_header(still["id_token"])["kid"] == jwt.get_unverified_header(old["id_token"])["kid"]
+    with house.db.write() as tx:
+        for key in tx.query(StoredKey).where(StoredKey.retired_at.is_not(None)):
+            assert key.retired_at > clock.now() + timedelta(minutes=9)
+            key.retired_at -= timedelta(minutes=11)
+        forget(tx, "signing-keys")
     new = tokens(house, browser)
     assert jwt.get_unverified_header(new["id_token"])["kid"] != jwt.get_unverified_header(old["id_token"])["kid"]
     assert who(house, old["access_token"]).status_code == who(house, new["access_token"]).status_code == 200
@@ -90,6 +97,17 @@ def test_after_a_rotation_old_tokens_hold_until_the_old_keys_are_swept(house: Ho
     sweep(house.db, {})
     assert len(house.machine().get("/jwks").json()["keys"]) == 3
     assert (who(house, old["access_token"]).status_code, who(house, new["access_token"]).status_code) == (401, 200)
+
+
+def test_a_compromised_key_takes_all_that_it_signed_with_it(house: House) -> None:
+    browser = house.browser()
+    old = tokens(house, browser)
+    with house.db.write() as tx:
+        rotate_keys(tx, clock.now(), house.settings, compromised=True)
+    assert len(house.machine().get("/jwks").json()["keys"]) == 3
+    assert who(house, old["access_token"]).status_code == 401
+    assert who(house, tokens(house, browser)["access_token"]).status_code == 200
+    assert house.acts().count("key.withdrawn") == 3
 
 
 def test_a_sealed_secret_opens_for_its_purpose_only() -> None:
