@@ -11,13 +11,13 @@ from idp.clients.models import Client
 from idp.login.cookies import OwnForm
 from idp.login.models import SignInSession
 from idp.login.requests import go_on, store_portal_request
-from idp.login.sessions import Current, end_session, living_sessions
+from idp.login.sessions import Current, living_sessions
 from idp.oidc.ciba import waiting_for
 from idp.oidc.end_session import Wish, sign_out
 from idp.pages.page import show
-from idp.portal.actions import change_password
+from idp.portal.actions import change_password, end_everything, end_others, end_place, held_grants, take_back
 from idp.portal.rules import browser_and_system
-from shared import words
+from shared import audit, words
 from shared.clock import Now
 from shared.db import Tx
 from shared.problems import NotSignedIn, Problem
@@ -38,10 +38,12 @@ Mine = Annotated[SignInSession, Depends(_signed_in)]
 def home(request: Request, tx: Tx, now: Now, session: Current) -> Response:
     if session is None:
         return go_on(store_portal_request(tx, now))
-    places = living_sessions(tx, now, request.app.state.settings, session.account_id)
+    settings = request.app.state.settings
+    places = living_sessions(tx, now, settings, session.account_id)
+    held = held_grants(tx, now, settings, session.account_id)
     labels = {place.id: browser_and_system(place.user_agent) for place in places}
     waiting = waiting_for(tx, now, session.account_id)
-    return show(request, "home.html", me=session, apps=_apps(tx), places=places, labels=labels, waiting=waiting)
+    return show(request, "home.html", me=session, apps=_apps(tx), places=places, labels=labels, held=held, waiting=waiting)
 
 
 def _apps(tx: Session) -> list[Client]:
@@ -50,12 +52,23 @@ def _apps(tx: Session) -> list[Client]:
 
 
 @router.post("/sessions/end", dependencies=[OwnForm])
-def end_elsewhere(
+def end_sessions(
     request: Request, tx: Tx, now: Now, me: Mine, session: Annotated[str, Form(max_length=64)] = "others"
 ) -> Response:
-    for place in living_sessions(tx, now, request.app.state.settings, me.account_id):
-        if place.id != me.id and session in ("others", place.id):
-            end_session(tx, now, place, reason="ended-elsewhere")
+    settings = request.app.state.settings
+    if session == "everywhere":
+        end_everything(tx, now, settings, me)
+        return sign_out(request, tx, now, me, Wish())
+    if session == "others":
+        end_others(tx, now, settings, me)
+    else:
+        end_place(tx, now, me, session)
+    return RedirectResponse("/", 303)
+
+
+@router.post("/apps/end", dependencies=[OwnForm])
+def end_app(tx: Tx, now: Now, me: Mine, app: Annotated[str, Form(max_length=200)]) -> Response:
+    take_back(tx, now, me.account_id, app)
     return RedirectResponse("/", 303)
 
 
@@ -74,6 +87,7 @@ def take_new_password(
     try:
         change_password(tx, now, request.app.state.settings, me, current=current, fresh=fresh, again=again)
     except Problem as problem:
+        audit.record(tx, now, "password-change.refused", actor=me.account_id, object=me.id, reason=problem.code)
         field = {"current-password-wrong": "current", "passwords-differ": "again"}.get(problem.code, "fresh")
         return show(request, "change-password.html", problem=problem, field=field, me=me, changed=False)
     return show(request, "change-password.html", me=me, changed=True)

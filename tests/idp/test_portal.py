@@ -4,7 +4,19 @@ import pytest
 
 from idp.portal.rules import browser_and_system
 from tests.idp.conftest import PASSWORD, House
-from tests.idp.walk import OWN_PAGE, answer_of, begin, follow, name_then_password, read_form, renew, send_form, sign_in, tokens
+from tests.idp.walk import (
+    OWN_PAGE,
+    answer_of,
+    begin,
+    exchange,
+    follow,
+    name_then_password,
+    read_form,
+    renew,
+    send_form,
+    sign_in,
+    tokens,
+)
 
 FRESH = "mot-cau-moi-de-nho"
 
@@ -28,9 +40,9 @@ def test_other_places_can_be_signed_out_and_this_one_stays(house: House) -> None
     elsewhere, (browser, _) = house.browser(), home(house)
     got = tokens(house, elsewhere)
     page = browser.get("/")
-    assert page.text.count('class="place"') == 2
+    assert page.text.count('id="place-') == 2
     page = follow(browser, send_form(browser, page, session="others"))
-    assert page.text.count('class="place"') == 1
+    assert page.text.count('id="place-') == 1
     assert renew(house, got["refresh_token"]).json()["error"] == "invalid_grant"
     assert elsewhere.get("/").is_redirect
 
@@ -40,8 +52,54 @@ def test_a_session_of_another_person_cannot_be_ended(house: House) -> None:
     sign_in(other, follow(other, other.get("/")), "thienbd", PASSWORD + "2")
     theirs = other.get("/").text.split('id="place-')[1][:26]
     _, hidden = read_form(page)
-    browser.post("/sessions/end", data=hidden | {"session": theirs}, headers=OWN_PAGE)
+    answer = browser.post("/sessions/end", data=hidden | {"session": theirs}, headers=OWN_PAGE)
+    assert (answer.status_code, 'id="problem-not-found"' in answer.text) == (404, True)
+    assert house.acts().count("refused.not-found") == 1
     assert other.get("/").status_code == 200
+
+
+OFFLINE = {"scope": "openid offline_access", "prompt": "consent"}
+
+
+def allow(house: House, browser) -> dict:  # type: ignore[no-untyped-def, type-arg]
+    """A grant of `web` that outlives its session."""
+    page = begin(browser, **OFFLINE)
+    page = page if 'id="consent-allow"' in page.text else sign_in(browser, page)
+    return exchange(house, answer_of(follow(browser, send_form(browser, page, decision="allow")))["code"]).json()
+
+
+def test_an_application_that_holds_grants_is_listed_and_they_can_be_taken_back(house: House) -> None:
+    browser, page = home(house)
+    assert 'id="held"' not in page.text
+    got, offline = tokens(house, browser), allow(house, browser)
+    page = browser.get("/")
+    assert page.text.count('id="held-web"') == 1
+    assert "cả khi đã đăng xuất" in page.text
+    _, hidden = read_form(page)
+    done = browser.post("/apps/end", data=hidden | {"app": "web"}, headers=OWN_PAGE)
+    assert 'id="held"' not in follow(browser, done).text
+    for one in (got, offline):
+        assert renew(house, one["refresh_token"]).json()["error"] == "invalid_grant"
+    again = browser.post("/apps/end", data=hidden | {"app": "web"}, headers=OWN_PAGE)
+    assert (again.status_code, 'id="consent-allow"' in begin(browser, **OFFLINE).text) == (404, True)
+
+
+def test_a_grant_that_outlives_the_session_ends_with_a_sign_out_everywhere(house: House) -> None:
+    elsewhere, (browser, _) = house.browser(), home(house)
+    there, here = allow(house, elsewhere), allow(house, browser)
+    page = browser.get("/")
+    _, hidden = read_form(page)
+    browser.post("/sign-out", data=hidden, headers=OWN_PAGE)
+    here = renew(house, here["refresh_token"]).json()
+    assert "access_token" in here
+    page = sign_in(browser, follow(browser, browser.get("/")))
+    _, hidden = read_form(page)
+    done = browser.post("/sessions/end", data=hidden | {"session": "everywhere"}, headers=OWN_PAGE)
+    assert 'id="signed-out"' in follow(browser, done).text
+    for one in (there, here):
+        assert renew(house, one["refresh_token"]).json()["error"] == "invalid_grant"
+    assert browser.get("/").is_redirect
+    assert elsewhere.get("/").is_redirect
 
 
 def test_signing_out_here(house: House) -> None:
@@ -86,6 +144,7 @@ def test_a_new_password_is_refused_with_the_reason_at_its_field(
     assert f'data-code="{code}"' in page.text
     assert f'<a href="#{field}">' in page.text
     assert f'id="{field}-why"' in page.text
+    assert house.acts().count("password-change.refused") == 1
     again_browser = house.browser()
     assert name_then_password(again_browser, begin(again_browser), "hanhnth", PASSWORD).status_code == 303
 
