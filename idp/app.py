@@ -21,6 +21,7 @@ from idp.oidc import (
     par,
     registration,
     revocation,
+    session_state,
     token,
     userinfo,
 )
@@ -33,7 +34,16 @@ from idp.settings import IdpSettings
 from shared.app import Service, create_app
 from shared.clock import now
 
-ROUTERS = (choice.router, consent.router, registration.router, end_session.router, portal.router, device.router, ciba.router)
+ROUTERS = (
+    choice.router,
+    consent.router,
+    registration.router,
+    end_session.router,
+    session_state.router,
+    portal.router,
+    device.router,
+    ciba.router,
+)
 
 # The protocol's endpoints: see `idp.oidc.endpoint` for why they are not routes.
 ENDPOINTS = {

@@ -17,7 +17,7 @@ from idp.login.models import AuthorizationRequest
 from idp.login.requests import find_request, store_request
 from idp.login.rules import SignedIn, Step, next_step
 from idp.login.sessions import Seen, seen_session
-from idp.oidc import decoupled, store
+from idp.oidc import decoupled, session_state, store
 from idp.oidc.answers import back_to_client
 from idp.oidc.checks import Ask, run_checks
 from idp.oidc.endpoint import Call, endpoint
@@ -122,7 +122,9 @@ def _finish(call: Call, step: Step, client: Client | None, session: Seen | None,
             raise OAuth2Error(error="invalid_request_uri", description="The request_uri is used.")
     if step is not Step.ISSUE or session is None or client is None:
         return _answer(call, client, uri, asked, state, error=str(step))
-    return _answer(call, client, uri, asked, state, code=issue_code(call, client, session, members))
+    known = session_state.of_browser(call, client.id, uri)
+    answer = _answer(call, client, uri, asked, state, code=issue_code(call, client, session, members), **known)
+    return session_state.keep(call, answer)
 
 
 def issue_code(call: Call, client: Client, session: Seen, members: dict[str, Any]) -> str:

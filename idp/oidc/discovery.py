@@ -74,6 +74,9 @@ def metadata(settings: IdpSettings) -> dict[str, Any]:
         "authorization_response_iss_parameter_supported": True,
         "backchannel_logout_supported": True,
         "backchannel_logout_session_supported": True,
+        "frontchannel_logout_supported": True,
+        "frontchannel_logout_session_supported": True,
+        "check_session_iframe": f"{issuer}/check_session",
     }
 
 
