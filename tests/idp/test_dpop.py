@@ -89,7 +89,7 @@ BAD_PROOFS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("changes", BAD_PROOFS)
 def test_a_proof_that_does_not_hold_is_refused_and_costs_no_code(house: House, changes: dict[str, Any]) -> None:
     key, code = Key(), spa_code(house)
-    answer = spa_exchange(house, code, key.proof("POST", TOKEN, **({"header": None} | changes)))  # type: ignore[arg-type]
+    answer = spa_exchange(house, code, key.proof("POST", TOKEN, **({"header": None} | changes)))
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_dpop_proof")
     assert "refused.token" in house.acts()
     assert spa_exchange(house, code, key.proof("POST", TOKEN)).status_code == 200

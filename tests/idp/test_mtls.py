@@ -83,7 +83,7 @@ def by_proxy(house: House, *certificates: str, peer: str = PROXY) -> TestClient:
     """A client behind the proxy, with what the proxy tells of its certificate."""
     app: Any = BehindProxy(house.app, house.settings)
     http = TestClient(app, base_url=ISSUER, follow_redirects=False, client=(peer, 4000))
-    http.headers = [("x-forwarded-for", "203.0.113.9"), *((HEADER, one) for one in certificates)]  # type: ignore[assignment]
+    http.headers = [("x-forwarded-for", "203.0.113.9"), *((HEADER, one) for one in certificates)]
     return http
 
 

@@ -1,0 +1,62 @@
+"""A FAPI 2.0 client and its person, as the suite's modules need them: private_key_jwt and DPoP, the plain_fapi profile."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.conformance.browser import Browser
+from tests.conformance.conftest import Served
+from tests.idp.signed import Key, Rp, register_rp
+
+
+@dataclass
+class Flow:
+    """`rp` is the suite's client, `other` its second; the person signs in where it is asked for."""
+
+    house: Served
+    http: httpx2.Client
+    rp: Rp
+    other: Rp
+    browser: Browser
+
+    def land(self, url: str, browser: Browser | None = None) -> dict[str, str]:
+        """What the client is told at its redirect URI; empty where the person got a page with an error."""
+        browser = (browser or self.browser).go(url)
+        if browser.landing is None and "problem-authorization-request-refused" in browser.page.ids:
+            assert browser.answer.status_code == 400
+            return {}
+        if browser.landing is None:
+            browser.sign_in()
+        return browser.landed().params
+
+    def code(self, **changes: Any) -> str:
+        return self.land(self.rp.pushed(**changes))["code"]
+
+    def tokens(self, **changes: Any) -> dict[str, Any]:
+        answer = self.rp.exchange(self.code(**changes))
+        assert answer.status_code == 200, answer.text
+        got: dict[str, Any] = answer.json()
+        return got
+
+
+def told(answer: httpx2.Response) -> tuple[int, str]:
+    """Status and error code of a refusal in RFC 6749's shape."""
+    assert answer.headers["cache-control"] == "no-store"
+    return answer.status_code, answer.json()["error"]
+
+
+@pytest.fixture(scope="module")
+def http(house: Served) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=house.issuer, trust_env=False, timeout=30) as http:
+        yield http
+
+
+@pytest.fixture(scope="module")
+def flow(house: Served, http: httpx2.Client) -> Iterator[Flow]:
+    """Its person signs in once and stays signed in."""
+    browser = Browser(house.issuer)
+    yield Flow(house, http, register_rp(house, http), register_rp(house, http, key=Key("PS256")), browser)
+    browser.http.close()
