@@ -7,7 +7,7 @@ from anyio import to_thread
 from fastapi import FastAPI
 
 from idp.keys.actions import ensure_keys
-from idp.login import choice, password
+from idp.login import choice, password, second_factor
 from idp.login.sessions import ENDED
 from idp.oidc import (
     authorize,
@@ -30,6 +30,7 @@ from idp.oidc.outbound import Outbound
 from idp.oidc.sweeping import SWEEP, plan_sweep, sweep
 from idp.pages.page import HERE, KeptFiles, problem_page
 from idp.portal import routes as portal
+from idp.portal import second_factor as enrolment
 from idp.settings import IdpSettings
 from shared.app import Service, create_app
 from shared.clock import now
@@ -43,6 +44,8 @@ ROUTERS = (
     portal.router,
     device.router,
     ciba.router,
+    second_factor.router,
+    enrolment.router,
 )
 
 # The protocol's endpoints: see `idp.oidc.endpoint` for why they are not routes.
@@ -72,6 +75,7 @@ def build(settings: IdpSettings) -> FastAPI:
         locales=("idp", "shared"),
         jobs={ENDED: partial(backchannel.tell_all, settings), SWEEP: sweep},
         max_body=64 * 1024,
+        own_host_only=True,
         direct=ENDPOINTS,
         background=(_prepare,),
         problem_page=problem_page,

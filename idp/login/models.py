@@ -1,7 +1,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey
+from sqlalchemy import JSON, BigInteger, ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from idp.accounts.models import Account
@@ -25,7 +25,9 @@ class AuthorizationRequest(Base):
     prompts: Mapped[list[str]] = mapped_column(JSON)
     max_age: Mapped[int | None]
     login_hint: Mapped[str]
-    hint_subject: Mapped[str | None]  # the account that a valid id_token_hint or a `claims` request names
+    hint_subject: Mapped[str | None] = mapped_column(
+        index=True
+    )  # the account that a valid id_token_hint or a `claims` request names
     asked: Mapped[dict[str, Any]] = mapped_column(JSON)  # what else was asked for; see oidc.checks.Ask
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)
@@ -75,3 +77,25 @@ class SignInFailure(Base):
     failures: Mapped[int]
     last_at: Mapped[datetime] = mapped_column(index=True)
     waits_until: Mapped[datetime | None]
+
+
+class SecondFactor(Base):
+    """What an account's authenticator application shares with us; it counts once its first code was typed."""
+
+    __tablename__ = "second_factor"
+
+    account_id: Mapped[str] = mapped_column(ForeignKey("account.id"), primary_key=True)
+    sealed: Mapped[str]
+    last_step: Mapped[int] = mapped_column(BigInteger)  # of the newest code that was taken: none counts twice
+    created_at: Mapped[datetime]
+    confirmed_at: Mapped[datetime | None]
+
+
+class RecoveryCode(Base):
+    """In place of a lost second factor, once. `digest` is keyed."""
+
+    __tablename__ = "recovery_code"
+
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    account_id: Mapped[str] = mapped_column(ForeignKey("account.id"), index=True)
+    used_at: Mapped[datetime | None]

@@ -26,6 +26,13 @@ class CodesWait(Problem):
     code = "codes-wait"
 
 
+class WrongCode(Problem):
+    """No code of this person's application at this time, none that was not used, and no recovery code."""
+
+    status = 401
+    code = "wrong-code"
+
+
 class UserCodeUnknown(Problem):
     """No device waits for this code."""
 

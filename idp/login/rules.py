@@ -6,6 +6,8 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 PASSWORD = "urn:dienhong:acr:password"  # noqa: S105
+TWO_FACTOR = "urn:dienhong:acr:two-factor"
+HALF_WAY = timedelta(minutes=10)  # for which a right password waits for the code that belongs to it
 REQUEST_LIFETIME = timedelta(minutes=30)
 
 FREE_TRIES = 5
@@ -15,6 +17,7 @@ LONGEST_WAIT = timedelta(minutes=15)
 
 class Step(StrEnum):
     SIGN_IN = "sign-in"
+    SECOND_FACTOR = "second-factor"
     CHOOSE = "choose-account"
     CONSENT = "consent"
     ISSUE = "issue"
@@ -66,15 +69,23 @@ def next_step(request: Asked, session: SignedIn | None, client: RelyingParty | N
         return Step.ACCESS_DENIED
     fresh = session is not None and session.auth_time >= request.created_at  # for this very request
     if session is None or _must_sign_in_again(request, session, now, fresh=fresh):
-        return Step.LOGIN_REQUIRED if silent or (fresh and _is_another(request, session)) else _ask_who(request)
+        return Step.LOGIN_REQUIRED if silent or (fresh and _is_another(request, session)) else _ask_who(request, now)
     if _acr_is_missing(request, session):
-        return Step.UNMET if silent or fresh else Step.SIGN_IN
+        return Step.UNMET if silent or fresh else _ask_who(request, now)
     if client is not None and _must_consent(request, session, client):
         return Step.CONSENT_REQUIRED if silent else Step.CONSENT
     return Step.ISSUE
 
 
-def _ask_who(request: Asked) -> Step:
+def half_way(request: Asked, now: datetime) -> bool:
+    """Whether the password was right and its code is still missing."""
+    proved = request.asked.get("proved")
+    return bool(proved and now.timestamp() - proved["at"] < HALF_WAY.total_seconds())
+
+
+def _ask_who(request: Asked, now: datetime) -> Step:
+    if half_way(request, now):
+        return Step.SECOND_FACTOR
     return Step.CHOOSE if "select_account" in request.prompts and "chosen" not in request.asked else Step.SIGN_IN
 
 

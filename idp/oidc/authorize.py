@@ -30,7 +30,7 @@ from shared import audit, words
 from shared.ids import new_token
 
 CODE_LIFETIME = timedelta(seconds=60)
-PAGES = {Step.SIGN_IN: "/login", Step.CHOOSE: "/login/account", Step.CONSENT: "/consent"}
+PAGES = {Step.SIGN_IN: "/login", Step.SECOND_FACTOR: "/login/code", Step.CHOOSE: "/login/account", Step.CONSENT: "/consent"}
 
 
 def authorize(call: Call) -> Response:

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from idp.clients.models import Client, find_client
 from idp.clients.rules import CODE
-from idp.login.rules import PASSWORD
+from idp.login.rules import PASSWORD, TWO_FACTOR
 from idp.oidc.claims_request import account_by_subject, read_claims_request
 from idp.oidc.details import asked_details
 from idp.oidc.fapi import (
@@ -38,7 +38,7 @@ from idp.settings import IdpSettings
 PROMPTS = {"none", "login", "consent", "select_account"}
 RESPONSE_MODES = ("query", "fragment", "form_post", *JWT_MODES)
 THUMBPRINT = re.compile("[A-Za-z0-9_-]{43}")
-ACR_VALUES = (PASSWORD,)
+ACR_VALUES = (PASSWORD, TWO_FACTOR)
 LONGEST = {"state": 4096, "nonce": 1024, "redirect_uri": 2000, "scope": 1024, "code_challenge": 128}  # signs
 
 Endpoint = Literal["authorize", "par", "device", "ciba"]
