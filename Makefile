@@ -7,11 +7,12 @@ PY := .venv/bin/python
 unexport PYTHONDONTWRITEBYTECODE # containers set it; each start would compile every package anew, for two seconds
 WEB := meetings/web
 PEER := tests/conformance/peer
+RIVALS := tests/bench/peers
 WEB_SOURCES := $(shell find $(WEB)/src $(WEB)/public $(WEB)/scripts -type f 2>/dev/null) $(wildcard $(WEB)/*.json $(WEB)/*.ts $(WEB)/*.html)
 
 unreached = { echo "Packages from $(1) could not be installed; is the network there? Details: $(2)"; exit 1; }
 
-.PHONY: help demo test check format types lock clean
+.PHONY: help demo test check format types lock clean bench-idp soak-idp
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
@@ -23,6 +24,12 @@ test: .stamp-python meetings/static/index.html ## run every test, on SQLite and 
 	cd $(WEB) && $(CURDIR)/deploy/node npm run --silent test
 	$(PY) -m pytest -n 2 --ignore tests/flows $(PYTEST)
 	$(PY) -m pytest -n 0 -p no:randomly tests/flows $(PYTEST)
+
+bench-idp: .stamp-python ## measure idp against two other providers; BENCH="--quick", "--only sso", "--no-peers"
+	@exec $(PY) -m tests.bench.idp $(BENCH)
+
+soak-idp: .stamp-python ## half of idp's peak load for MINUTES=120: no error, no memory that grows
+	@exec $(PY) -m tests.bench.soak $(or $(MINUTES),120)
 
 check: .stamp-python meetings/static/index.html ## format, lint, types, import contracts
 	.venv/bin/ruff format --check .
@@ -39,11 +46,11 @@ types: .stamp-python $(WEB)/node_modules/.stamp ## write the web app's types ane
 
 lock: | $(UV) ## resolve the lock files anew; neither names an address
 	$(UV) pip compile pyproject.toml --group dev --universal --generate-hashes --no-header -q -o requirements.lock
-	for one in $(WEB) $(PEER); do (cd $$one && $(CURDIR)/deploy/node npm install --package-lock-only --no-audit --no-fund); done
-	for one in $(WEB) $(PEER); do $(PYTHON) -c 'import json, pathlib; p = pathlib.Path("'$$one'/package-lock.json"); d = json.loads(p.read_text()); [one.pop("funding", None) for one in d["packages"].values()]; p.write_text(json.dumps(d, indent=2, ensure_ascii=False) + "\n")'; done
+	for one in $(WEB) $(PEER) $(RIVALS); do (cd $$one && $(CURDIR)/deploy/node npm install --package-lock-only --no-audit --no-fund); done
+	for one in $(WEB) $(PEER) $(RIVALS); do $(PYTHON) -c 'import json, pathlib; p = pathlib.Path("'$$one'/package-lock.json"); d = json.loads(p.read_text()); [one.pop("funding", None) for one in d["packages"].values()]; p.write_text(json.dumps(d, indent=2, ensure_ascii=False) + "\n")'; done
 
 clean: ## remove what was built and installed here; the data in var/ stay
-	rm -rf .venv .tools .stamp-python $(WEB)/node_modules $(PEER)/node_modules meetings/static idp/static/fonts docs_store/fonts/*.ttf
+	rm -rf .venv .tools .stamp-python $(WEB)/node_modules $(PEER)/node_modules $(RIVALS)/node_modules meetings/static idp/static/fonts docs_store/fonts/*.ttf
 
 $(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "Python 3.11 or newer is needed: apt-get install python3"; exit 1; }
