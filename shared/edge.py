@@ -15,6 +15,7 @@ from starlette.requests import Request, cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import ids, words
+from shared.problems import Misdirected, Problem
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 SECONDS = Histogram("http_request_seconds", "Time to answer", ["service", "method", "status"])
 LANGUAGE_COOKIE = "lang"
+PROBES = ("/healthz", "/readyz", "/metrics")  # asked by the machine's own name for itself
+USUAL_PORTS = {"https": ":443", "http": ":80"}
 
 
 class BodyTooLarge(HTTPException):
@@ -38,6 +41,7 @@ class Edge:
 
     def __init__(self, app: ASGIApp, service: "Service", settings: Settings) -> None:
         self._app, self._service, self._settings = app, service, settings
+        self._hosts = _own_hosts(settings.public_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -74,13 +78,30 @@ class Edge:
             await send(message)
 
         try:
+            if self._service.own_host_only and scope["path"] not in PROBES and headers.getlist("host") not in self._hosts:
+                raise Misdirected()
             if not declared.isdecimal() or int(declared) > bound:
                 raise BodyTooLarge(bound)
             await self._app(scope, bounded_receive, finishing_send)
         except BodyTooLarge as error:
             await _refuse_body(scope, finishing_send, error)
+        except Misdirected as problem:
+            await _refuse(scope, finishing_send, problem)
         finally:
             SECONDS.labels(self._service.name, scope["method"], status).observe(time.monotonic() - started)
+
+
+def _own_hosts(public_url: str) -> list[list[str]]:
+    """What a request's Host headers may be: the one of the public address, with or without the usual port."""
+    scheme, netloc = public_url.split("://", 1)
+    bare = netloc.split("/")[0].lower().removesuffix(USUAL_PORTS[scheme])
+    return [[bare], [f"{bare}{USUAL_PORTS[scheme]}"]] if ":" not in bare.rsplit("]")[-1] else [[bare]]
+
+
+async def _refuse(scope: Scope, send: Send, problem: Problem) -> None:
+    from shared.app import answer_problem
+
+    await answer_problem(Request(scope), problem)(scope, _no_body, send)
 
 
 async def _refuse_body(scope: Scope, send: Send, error: BodyTooLarge) -> None:
@@ -98,6 +119,8 @@ def add_headers(headers: MutableHeaders, scope: Scope, csp: str, *, secure: bool
     present = {name for name, _ in raw}
     raw.append((b"x-request-id", scope["state"]["request_id"].encode()))
     raw.extend(one for one in _usual_headers(csp, secure) if one[0] not in present)
+    if b"content-security-policy" not in present or "frame-ancestors 'none'" in headers["content-security-policy"]:
+        raw.append((b"x-frame-options", b"DENY"))  # for browsers that know no frame-ancestors
 
 
 @cache
