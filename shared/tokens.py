@@ -25,6 +25,7 @@ MOST_KEYS = 20
 PRIVATE_MEMBERS = frozenset(("d", "p", "q", "dp", "dq", "qi", "oth", "k"))
 LEAST_RSA, MOST_RSA = 2048, 8192  # bits
 MOST_HEADER = 4096  # signs; a proof carries its key in its header
+UNKNOWN_KEY = "unknown key"
 LEEWAY = timedelta(seconds=60)
 SigningKey = RSAKey | ECKey | OKPKey
 Keys = KeySet
@@ -36,10 +37,6 @@ class InvalidToken(Problem):
     status = 401
     code = "invalid-token"
     headers = {"WWW-Authenticate": 'Bearer error="invalid_token"'}  # noqa: RUF012
-
-
-class UnknownKey(InvalidToken):
-    """No key of the set bears the token's `kid`."""
 
 
 class _Registry(jws.JWSRegistry):
@@ -141,7 +138,8 @@ def _registry(algorithms: tuple[str, ...]) -> jws.JWSRegistry:
 
 
 def verify_theirs(token: str, jwks: Any, algorithms: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Header and claims of a token of somebody else, by the public keys in their JWKS; `UnknownKey` if its key is not there.
+    """Header and claims of somebody else's token, by the public keys of their JWKS; `UNKNOWN_KEY` is the reason of a refusal
+    where its key is not among them.
 
     Keys of the set that are of another kind, for encryption or too weak are passed over.
     """
@@ -155,7 +153,7 @@ def verify_theirs(token: str, jwks: Any, algorithms: tuple[str, ...]) -> tuple[d
         usual = jwk.get("use", "sig") == "sig" and jwk.get("alg", alg) == alg
         if usual and kid in (None, jwk.get("kid")) and (key := _public_key(jwk, alg)):
             return verify_signature(token, key, algorithms)
-    raise UnknownKey(reason="kid")
+    raise InvalidToken(reason=UNKNOWN_KEY)
 
 
 def verify_proof(token: str, algorithms: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any], str]:

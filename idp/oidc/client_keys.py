@@ -7,7 +7,7 @@ from typing import Any
 from idp.clients.models import Client
 from idp.clients.rules import SIGNED_BY
 from idp.oidc.outbound import Fetched
-from shared.tokens import UnknownKey, verify_theirs
+from shared.tokens import UNKNOWN_KEY, InvalidToken, verify_theirs
 
 FAPI_ALGORITHMS = ("ES256", "PS256")  # FAPI 2.0 Security Profile, 5.4.1
 
@@ -25,7 +25,9 @@ def verify_of_client(
         return verify_theirs(token, client.jwks, algorithms)
     try:
         return verify_theirs(token, key_set(fetched.need(client.jwks_uri)), algorithms)
-    except UnknownKey:
+    except InvalidToken as refused:
+        if refused.facts["reason"] != UNKNOWN_KEY:
+            raise
         return verify_theirs(token, key_set(fetched.need_anew(client.jwks_uri)), algorithms)
 
 

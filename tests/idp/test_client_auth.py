@@ -8,9 +8,10 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from idp.clients.rules import CLIENT_CREDENTIALS, Profile
+from idp.clients.problems import TooWeakForProfile
+from idp.clients.rules import CLIENT_CREDENTIALS, AuthMethod, Profile
 from shared import clock
-from tests.idp.conftest import ISSUER, House
+from tests.idp.conftest import ISSUER, House, web_client
 from tests.idp.signed import ASSERTION, CB, Key, Rp, now, register_rp
 from tests.idp.walk import CHALLENGE
 
@@ -221,3 +222,22 @@ def test_the_clock_of_the_service_decides(house: House, rp: Rp) -> None:
     assertion = rp.assertion(exp=int(clock.now().timestamp()) + 60)
     house.later(seconds=130)
     assert ask(rp, assertion) == (401, "invalid_client")
+
+
+@pytest.mark.parametrize(
+    ("field", "changes"),
+    [
+        ("auth_method", {"auth_method": AuthMethod.BASIC}),
+        ("auth_method", {"auth_method": AuthMethod.NONE}),
+        ("id_token_alg", {"id_token_alg": "RS256"}),
+        ("request_object_alg", {"request_object_alg": "RS256"}),
+        ("assertion_alg", {"assertion_alg": "RS256"}),
+        ("dpop_bound", {"dpop_bound": False}),
+    ],
+)
+def test_a_fapi_client_is_not_registered_weaker_than_its_profile(field: str, changes: dict[str, Any]) -> None:
+    strong = {"auth_method": AuthMethod.PRIVATE_KEY, "id_token_alg": "ES256", "dpop_bound": True, "profile": Profile.FAPI2}
+    web_client(**strong).check()
+    with pytest.raises(TooWeakForProfile) as refused:
+        web_client(**(strong | changes)).check()
+    assert (refused.value.code, refused.value.facts) == ("too-weak-for-profile", {"field": field})
