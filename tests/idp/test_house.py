@@ -47,7 +47,7 @@ def test_every_refusal_has_words_and_every_word_is_used() -> None:
     codes = {problem.code for problem in all_problems() if problem.__module__.startswith("idp.")}
     assert {f"problem.{code}" for code in codes} <= known.keys()
     text = "".join(path.read_text() for path in (PAGES / "templates").glob("*.html"))
-    prefixes = ("problem.", "scope.", "signed-out.")
+    prefixes = ("problem.", "scope.", "signed-out.", "details.", "factor.done.", "client.")
     unused = {
         key
         for key in words.catalogue("vi", ("idp",))
