@@ -1,6 +1,5 @@
 """Client-initiated backchannel authentication (CIBA Core 1.0), poll mode: a client asks, the person answers in the portal."""
 
-import json
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -28,8 +27,9 @@ from idp.oidc.client_auth import authenticate
 from idp.oidc.client_keys import algorithms_of, verify_of_client
 from idp.oidc.endpoint import Call, endpoint
 from idp.oidc.hints import account_of, read_hint
-from idp.oidc.params import REPEATABLE, once
+from idp.oidc.params import once
 from idp.oidc.replay import LONGEST_ID, first_time
+from idp.oidc.request_object import LONGEST, TYPES, parameters
 from idp.oidc.store import Kind
 from idp.pages.page import show
 from shared import audit
@@ -41,8 +41,6 @@ from shared.tokens import LEEWAY, InvalidToken, out_of_time
 HINTS = ("login_hint", "id_token_hint", "login_hint_token")
 MOST_MESSAGE = 64  # signs
 MOST_SHOWN = 20
-LONGEST_REQUEST = timedelta(hours=1)
-OF_JWT = {"iss", "aud", "exp", "iat", "nbf", "jti"}
 router = APIRouter(include_in_schema=False)
 
 
@@ -77,38 +75,33 @@ def _unwrap(call: Call, client: Client) -> None:
             raise InvalidRequestError("This client must sign its requests.")
         return
     try:
-        allowed = algorithms_of(client, client.request_object_alg)
-        _, said = verify_of_client(call.fetched, client, call.params["request"], allowed)
+        header, said = verify_of_client(
+            call.fetched, client, call.params["request"], algorithms_of(client, client.request_object_alg)
+        )
     except InvalidToken:
         raise InvalidRequestError("The request is not signed by this client.") from None
-    wrong = out_of_time(said, call.now, "exp", "nbf", "iat")
-    wrong += ["iss"] * (said.get("iss") != client.id) + ["aud"] * (call.settings.issuer not in _listed(said.get("aud")))
-    if not wrong and said["exp"] - said["nbf"] > LONGEST_REQUEST.total_seconds():
+    audience, jti = said.get("aud"), said.get("jti")
+    checks = {
+        "typ": str(header.get("typ", "")).lower() in TYPES,
+        "iss": said.get("iss") == client.id,
+        "sub": said.get("sub") != client.id,  # else it could pass for a client assertion (RFC 9101, 10.8)
+        "aud": call.settings.issuer in (audience if isinstance(audience, list) else [audience]),
+        "jti": isinstance(jti, str) and 0 < len(jti) <= LONGEST_ID,
+    }
+    wrong = [name for name, holds in checks.items() if not holds] + out_of_time(said, call.now, "exp", "nbf", "iat")
+    if not wrong and said["exp"] - said["nbf"] > LONGEST.total_seconds():
         wrong = ["exp"]
-    jti = said.get("jti")
-    if not wrong and not (isinstance(jti, str) and 0 < len(jti) <= LONGEST_ID and _is_new(call, client, said)):
+    if not wrong and not _is_new(call, client, said):
         wrong = ["jti"]
     if wrong:
         raise InvalidRequestError(f"The signed request does not hold: {', '.join(wrong)}.")
-    call.pairs = [(name, _text(one)) for name, value in said.items() if name not in OF_JWT for one in _members(name, value)]
+    call.pairs = parameters(said)
     call.params = once(call.pairs)
 
 
 def _is_new(call: Call, client: Client, said: dict[str, Any]) -> bool:
     until = datetime.fromtimestamp(said["exp"], UTC) + LEEWAY
     return first_time(call, Kind.ASSERTION, f"{client.id} {said['jti']} request", until)
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def _members(name: str, value: Any) -> list[Any]:
-    return _listed(value) if name in REPEATABLE else [value]
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _person(call: Call, ask: Ask) -> Account:

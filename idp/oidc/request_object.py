@@ -37,7 +37,7 @@ def request_object(ask: "Ask") -> None:
         return
     try:
         claims = _checked(ask, ask.client, _sent(ask, ask.client))
-        pairs = [*_parameters(claims), ("client_id", ask.client.id)]
+        pairs = [*parameters(claims), ("client_id", ask.client.id)]
         ask.pairs, ask.params, ask.signed = pairs, once(pairs), True
     except OAuth2Error:
         outside = ask.params.get("redirect_uri", "")
@@ -85,7 +85,7 @@ def _checked(ask: "Ask", client: Client, token: str) -> dict[str, Any]:
     return claims
 
 
-def _parameters(claims: dict[str, Any]) -> list[tuple[str, str]]:
+def parameters(claims: dict[str, Any]) -> list[tuple[str, str]]:
     """As they would stand in a query (RFC 9101, 4): numbers in digits, objects and lists as JSON."""
     pairs: list[tuple[str, str]] = []
     for name, value in claims.items():
