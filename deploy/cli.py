@@ -30,6 +30,8 @@ def serve(service: Annotated[str, typer.Argument(help=", ".join(SERVICES))], por
     if service == "calendar":
         uvicorn.run(calendar, factory=True, host=host, port=port, log_config=None)
         return
+    from meetings.live.wires import SERVING
+
     settings = _settings(service)
     uvicorn.run(
         f"deploy.cli:{service}",
@@ -39,7 +41,8 @@ def serve(service: Annotated[str, typer.Argument(help=", ".join(SERVICES))], por
         workers=settings.workers,
         log_config=None,
         access_log=False,
-        ws_per_message_deflate=False,
+        backlog=4096,
+        **(SERVING if service == "meetings" else {"ws": "none"}),
         proxy_headers=bool(settings.trusted_proxies) and service != "idp",  # which reads them itself: `BehindProxy`
         forwarded_allow_ips=settings.trusted_proxies or None,
         timeout_graceful_shutdown=10,

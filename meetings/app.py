@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from docs_store.store import derive_key, open_store
 from meetings.access import models as access_models
 from meetings.access import routes as access
+from meetings.agenda import door as seats
 from meetings.agenda import models as agenda_models
 from meetings.agenda import routes as agenda
 from meetings.attendance import models as attendance_models
@@ -30,6 +31,8 @@ from meetings.speaking import routes as speaking
 from meetings.voting import actions as voting_actions
 from meetings.voting import models as voting_models
 from meetings.voting import routes as voting
+from meetings.voting.box import Box
+from meetings.voting.turnout import Turnout
 from shared.app import Service, create_app
 from shared.tokens import IssuerKeys
 
@@ -85,13 +88,16 @@ def build(settings: MeetingsSettings) -> FastAPI:
             r"/api/bodies/[^/]+/members/(preview|import)": 10 << 20,
         },
         csp=_csp(settings),
-        background=[_listen],
+        background=[_listen, _watch_doors],
+        sockets={"/api/live": socket.live},
         problem_page=pages.unknown_page,
     )
     app = create_app(service, settings)
     app.state.store = store
     app.state.issuer_keys = IssuerKeys(settings.issuer)
-    app.state.hub = hub.Hub(app.state.db, voting_models.turnout, access_models.ended_among)
+    app.state.box = Box(app.state.db)
+    app.state.hub = hub.Hub(app.state.db, Turnout(), access_models.ended_since, seats.levels_of)
+    app.state.front = socket.Front(app.state.hub, app.state.db, app.state.box.answer)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
 
@@ -101,6 +107,11 @@ async def _listen(app: FastAPI) -> None:
         await app.state.bus.listen(app.state.hub.heard)
     finally:
         app.state.hub.close()
+        app.state.box.close()
+
+
+async def _watch_doors(app: FastAPI) -> None:
+    await app.state.front.doors.watch()
 
 
 def _csp(settings: MeetingsSettings) -> str:
@@ -115,7 +126,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
     """The routes, and the socket's frames beside them, so that the web app gets both as types."""
     if not app.openapi_schema:
         schema = FastAPI.openapi(app)
-        for frame in (*frames.Frame.__args__, frames.Hello):
+        for frame in (*frames.Frame.__args__, frames.Hello, frames.VoteCast):
             part = frame.model_json_schema(ref_template="#/components/schemas/{model}", mode="serialization")
             schema["components"]["schemas"] |= part.pop("$defs", {}) | {frame.__name__: part}
         app.openapi_schema = schema

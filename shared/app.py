@@ -7,7 +7,7 @@ from typing import Any
 
 import anyio
 import structlog
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response, WebSocket
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.routing import APIRoute
@@ -41,15 +41,20 @@ BY_STATUS: dict[int, type[Problem]] = {401: NotSignedIn, 403: Forbidden, 404: No
 
 
 Direct = Callable[[Request], Awaitable[Response]]
+DirectSocket = Callable[[WebSocket], Awaitable[None]]
 
 
 class App(FastAPI):
     """FastAPI, and before it the service's direct endpoints: its middleware and routing cost several times a signature."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] in self.state.service.direct:
+        service: Service = self.state.service
+        if scope["type"] == "http" and scope["path"] in service.direct:
             scope["app"] = self
             await self.state.direct(scope, receive, send)
+        elif scope["type"] == "websocket" and scope["path"] in service.sockets:
+            scope["app"] = self
+            await service.sockets[scope["path"]](WebSocket(scope, receive, send))
         else:
             await super().__call__(scope, receive, send)
 
@@ -67,6 +72,7 @@ class Service:
     large_bodies: Mapping[str, int] = field(default_factory=dict)  # pattern of the whole path -> bytes
     background: Sequence[Callable[[FastAPI], Any]] = ()  # coroutines that live as long as the app
     direct: Mapping[str, Direct] = field(default_factory=dict)  # path -> endpoint that stands before FastAPI's routing
+    sockets: Mapping[str, DirectSocket] = field(default_factory=dict)  # the same for sockets
     problem_page: Callable[[Request, Problem], Response | None] | None = None  # an HTML answer instead of JSON
 
 
@@ -129,22 +135,23 @@ def answer_problem(request: Request, problem: Problem) -> Response:
 
 def _on_problem(request: Request, problem: Exception) -> Response:
     assert isinstance(problem, Problem)  # noqa: S101
-    if problem.status in AUDITED if problem.audited is None else problem.audited:
-        caller = getattr(request.state, "caller", None)
-        try:
-            with request.app.state.db.write() as tx:
-                audit.record(
-                    tx,
-                    now(),
-                    f"refused.{problem.code}",
-                    actor=caller.subject if caller else "-",
-                    object=f"{request.method} {request.url.path}",
-                    # Lists and objects may be the caller's own words: a private note, rows of a table.
-                    facts={name: str(value)[:200] for name, value in problem.facts.items() if isinstance(value, str | int)},
-                )
-        except SQLAlchemyError:
-            log.exception("audit.not-recorded", code=problem.code)
+    caller = getattr(request.state, "caller", None)
+    actor = caller.subject if caller else "-"
+    record_refusal(request.app.state.db, problem, actor=actor, object=f"{request.method} {request.url.path}")
     return answer_problem(request, problem)
+
+
+def record_refusal(db: Database, problem: Problem, *, actor: str, object: str) -> None:
+    """One audit event, where the problem's class or status asks for one."""
+    if not (problem.status in AUDITED if problem.audited is None else problem.audited):
+        return
+    # Lists and objects may be the caller's own words: a private note, rows of a table.
+    facts = {name: str(value)[:200] for name, value in problem.facts.items() if isinstance(value, str | int)}
+    try:
+        with db.write() as tx:
+            audit.record(tx, now(), f"refused.{problem.code}", actor=actor, object=object, facts=facts)
+    except SQLAlchemyError:
+        log.exception("audit.not-recorded", code=problem.code)
 
 
 async def _answer_directly(scope: Scope, receive: Receive, send: Send) -> None:

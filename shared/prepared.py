@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Dialect
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.selectable import Select
@@ -74,7 +75,10 @@ class Prepared:
             values[name] = write(values[name])
         values.update(this.constants)
         cursor = connection.cursor()
-        cursor.execute(this.text, values if this.names is None else [values[name] for name in this.names])
+        try:
+            cursor.execute(this.text, values if this.names is None else [values[name] for name in this.names])
+        except dialect.loaded_dbapi.Error as error:  # as the rest of the house knows it: a database that is away is a 503
+            raise DBAPIError.instance(this.text, None, error, dialect.loaded_dbapi.Error, dialect=dialect) from error
         return cursor, this.out_of
 
     def _compile(self, dialect: Dialect) -> _Compiled:

@@ -95,7 +95,7 @@ class House:
 
     def cast(
         self, name: str, poll_id: str, choice: str, *, key: str | None = None, replaces: str | None = None
-    ) -> voting.Ballot:
+    ) -> voting.Receipt:
         with self.db.write() as tx:
             return voting.cast_ballot(
                 tx, clock.now(), self.seats[name], poll_id, voting.Choice(choice), key or new_token(), replaces

@@ -1,10 +1,10 @@
-from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from shared.db import Base
+from shared.prepared import Prepared
 
 
 class EndedSession(Base):
@@ -21,8 +21,11 @@ def is_known(tx: Session, jti: str) -> bool:
     return tx.scalar(select(EndedSession.sid).where(EndedSession.jti == jti)) is not None
 
 
-def ended_among(tx: Session, sids: Collection[str]) -> set[str]:
-    return set(tx.scalars(select(EndedSession.sid).where(EndedSession.sid.in_(sids))))
+_ENDED = Prepared(select(EndedSession.sid).where(EndedSession.ended_at >= bindparam("since")))
+
+
+def ended_since(tx: Session, since: datetime) -> set[str]:
+    return {sid for (sid,) in _ENDED.all(tx, since=since)}
 
 
 class Administrator(Base):

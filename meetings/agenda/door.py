@@ -1,11 +1,11 @@
 """Which seat the caller has in the meeting of the path, and what it allows. Deny first."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from meetings.access.door import SignedIn
@@ -16,6 +16,7 @@ from meetings.bodies.models import Member
 from meetings.bodies.rules import Role
 from meetings.live.log import Level
 from shared.caller import Caller
+from shared.prepared import Prepared
 from shared.problems import Forbidden, NotFound
 
 
@@ -32,9 +33,7 @@ class Seat:
 
     @property
     def level(self) -> Level:
-        if self.is_chair or self.is_secretary:
-            return Level.DESK
-        return Level.GUEST if self.role is Role.GUEST else Level.DELEGATE
+        return _level(self.role, desk=self.is_chair or self.is_secretary)
 
     @property
     def actor(self) -> str:
@@ -63,6 +62,30 @@ def find_seat(tx: Session, caller: Caller, meeting_id: str) -> Seat:
     if meeting.stage == Stage.DRAFT and seat.level < Level.DESK:
         raise NotFound()
     return seat
+
+
+def _level(role: str, *, desk: bool) -> Level:
+    if desk:
+        return Level.DESK
+    return Level.GUEST if role == Role.GUEST else Level.DELEGATE
+
+
+_SEATS = Prepared(
+    select(Member.id, Member.role, Meeting.chair_id, Meeting.secretary_id, Meeting.stage)
+    .join(Meeting, Meeting.body_id == Member.body_id)
+    .where(Meeting.id == bindparam("meeting_id"), Member.active)
+)
+
+
+def levels_of(tx: Session, meeting_id: str) -> Mapping[str, Level]:
+    """Of everybody who has a seat that `find_seat` would find, by member."""
+    seats = _SEATS.all(tx, meeting_id=meeting_id)
+    levels = {
+        one: _level(role, desk=one in (chair, secretary) or role == Role.SECRETARY) for one, role, chair, secretary, _ in seats
+    }
+    if seats and seats[0][4] == Stage.DRAFT:
+        return {one: level for one, level in levels.items() if level >= Level.DESK}
+    return levels
 
 
 def _need(allowed: Callable[[Seat], bool]) -> Callable[..., Seat]:

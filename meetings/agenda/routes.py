@@ -12,7 +12,6 @@ from meetings.agenda.models import Meeting
 from meetings.bodies.models import Member
 from meetings.bodies.rules import Role
 from meetings.live import snapshot
-from meetings.live.log import Level
 from meetings.live.snapshot import Snapshot
 from meetings.live.socket import issue_ticket
 from meetings.live.views import MeetingView, View
@@ -134,8 +133,7 @@ def my_seat(seat: Seated, now: Now) -> MySeat:
 @router.post("/{meeting_id}/ticket", status_code=201)
 def get_ticket(seat: Seated, tx: Tx, now: Now) -> TicketAnswer:
     """One entry to the live socket, within a minute."""
-    member_id = seat.member_id if seat.level >= Level.DELEGATE else None
-    return TicketAnswer(ticket=issue_ticket(tx, now, seat.meeting_id, seat.caller.sid, member_id, seat.level))
+    return TicketAnswer(ticket=issue_ticket(tx, now, seat.meeting_id, seat.caller.sid, seat.member_id, seat.level))
 
 
 @router.patch("/{meeting_id}", status_code=204)

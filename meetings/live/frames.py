@@ -1,6 +1,7 @@
-"""What goes over the socket. The server speaks; the client says only `hello`."""
+"""What goes over the socket. The client says where it stands, and casts ballots; the server says the rest."""
 
-from typing import Literal
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -16,6 +17,46 @@ class Hello(Wire):
     type: Literal["hello"]
     epoch: str | None = Field(None, max_length=64)
     since: int | None = Field(None, ge=0)
+
+
+class VoteCast(Wire):
+    """A ballot: the body of `POST .../ballots` and its idempotency key. A retry by either way gets the same receipt."""
+
+    type: Literal["vote.cast"]
+    poll_id: Annotated[str, Field(max_length=64)]
+    choice: Literal["in_favour", "against", "abstaining"]
+    key: Annotated[str, Field(min_length=16, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
+    replaces: Annotated[str, Field(max_length=64)] | None = None
+
+
+class Receipt(View):
+    """Proof that the ballot is in. The same for every retry, to the byte."""
+
+    poll_id: str
+    member_id: str
+    turn: int
+    choice: Literal["in_favour", "against", "abstaining"]
+    cast_at: datetime
+    receipt: str
+    code: str
+
+
+class VoteReceipt(View):
+    """The ballot with this key is in, for good."""
+
+    type: Literal["vote.receipt"] = "vote.receipt"
+    key: str
+    receipt: Receipt
+
+
+class VoteRefused(View):
+    """The same problem as over HTTP; a `status` of 500 and above decides nothing: the ballot may be in, and is sent again."""
+
+    type: Literal["vote.refused"] = "vote.refused"
+    key: str
+    status: int
+    code: str
+    facts: dict[str, Any]
 
 
 class SnapshotFrame(View):
@@ -55,4 +96,4 @@ class HeartbeatFrame(View):
     head: int
 
 
-Frame = SnapshotFrame | EventsFrame | TurnoutFrame | PresenceFrame | HeartbeatFrame
+Frame = SnapshotFrame | EventsFrame | TurnoutFrame | PresenceFrame | HeartbeatFrame | VoteReceipt | VoteRefused

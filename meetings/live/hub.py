@@ -1,179 +1,275 @@
 """One process's sockets, by meeting. Reads the tail of a log once for all of them when a hint comes."""
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Collection
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
-from anyio.to_thread import run_sync
 from sqlalchemy.orm import Session
 
 from meetings.live import log
+from meetings.live.doors import retry_hint
 from meetings.live.frames import EventsFrame, Frame, HeartbeatFrame, PresenceFrame, TurnoutFrame
 from meetings.live.log import Level
 from meetings.live.models import Event
+from meetings.live.wires import PING, Wire, finished
+from shared.clock import now
 from shared.db import Database
 
 logger = structlog.get_logger()
-QUEUE_MESSAGES = 256
-QUEUE_BYTES = 1 << 20
-COALESCE = 0.25  # seconds between two readings of one meeting's log
+COALESCE = 0.05  # seconds between two readings of one meeting's log: a lone event goes out at once, a burst together
+TICK = 0.5  # seconds between two countings of an open vote
 NET = 2.0  # seconds after which the log is read although no hint came
+RIGHTS = 3.0  # seconds after which a right that was withdrawn without a word in the log is noticed
 BEAT = 15.0  # seconds between heartbeats
+SILENCE = 40.0  # seconds after which a wire that does not answer them is dead
+MOST_ASKED = 8  # questions of one wire that wait for their answers
+AT_ONCE = 1000  # wires written to before others get their turn
+HELLO_WITHIN = 10.0  # seconds
+SIGNED_OUT, NOT_UNDERSTOOD, RESTART, TOO_MUCH = 4401, 4400, 1012, 1008
+OVERLAP = timedelta(minutes=1)  # ended sign-ins are read again for so long: the clocks of nodes differ
+NEW_RIGHTS = ("meeting.", "members.")  # events after which everybody's level is looked up before they are told
 
 Turnout = Callable[[Session, str], TurnoutFrame | None]
-Ended = Callable[[Session, Collection[str]], set[str]]  # which of these sign-ins are over
+Ended = Callable[[Session, datetime], set[str]]  # sign-ins that ended since then
+Levels = Callable[[Session, str], Mapping[str, Level]]  # by member, of everybody who may read along
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Listener:
-    """One socket: a bounded queue that its own task empties; a reader too slow for it is closed with 4408."""
+    """One socket. `answer` is told each message."""
 
+    wire: Wire
+    meeting_id: str
     sid: str
+    member_id: str
     level: Level
-    member_id: str | None
-    queue: deque[str] = field(default_factory=deque)
-    queued: int = 0
-    close_code: int | None = None
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    hub: "Hub"
+    answer: "Callable[[Listener, str], Awaitable[None]]"
+    joined_at: float = 0.0
+    greeted: bool = False
+    answering: int = 0
 
-    def offer(self, text: str) -> None:
-        if len(self.queue) >= QUEUE_MESSAGES or self.queued + len(text) > QUEUE_BYTES:
-            self.end(4408)
-            return
-        self.queue.append(text)
-        self.queued += len(text)
-        self.wake.set()
+    def hear(self, text: str) -> None:
+        if self.answering >= MOST_ASKED:
+            self.wire.end(TOO_MUCH)
+        else:
+            self.answering += 1
+            self.hub.work(self._answer(text))
 
-    def take(self) -> str | None:
-        if not self.queue:
-            self.wake.clear()
-            return None
-        text = self.queue.popleft()
-        self.queued -= len(text)
-        return text
+    async def _answer(self, text: str) -> None:
+        try:
+            await self.answer(self, text)
+        finally:
+            self.answering -= 1
 
-    def end(self, code: int) -> None:
-        self.close_code = code
-        self.wake.set()
+    def gone(self) -> None:
+        self.hub.leave(self)
+
+    def restart(self) -> None:
+        self.wire.end(RESTART, retry_hint(self.hub.count))
 
 
 @dataclass
 class Room:
     seq: int
-    listeners: set[Listener] = field(default_factory=set)
+    epoch: str
+    listeners: dict[Level, set[Listener]] = field(default_factory=lambda: {level: set() for level in Level})
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
     turnout: TurnoutFrame | None = None
     presence: list[str] = field(default_factory=list)
+    moved: bool = False  # somebody came or went
+    rights_at: float = 0.0
+    beat_at: float = 0.0
+    read_at: float = 0.0
 
-    def end(self, sids: Collection[str]) -> None:
-        """These sign-ins are over."""
-        for listener in self.listeners:
-            if listener.sid in sids:
-                listener.end(4401)
+    def everybody(self) -> list[Listener]:
+        return [listener for level in Level for listener in self.listeners[level]]
 
-    def say(self, frame: Frame, level: Level = Level.GUEST, below: Level | None = None) -> None:
-        """Put a frame to all listeners of at least `level` (and under `below`), encoded once."""
-        text = frame.model_dump_json()
-        for listener in list(self.listeners):
-            if listener.level >= level and (below is None or listener.level < below):
-                listener.offer(text)
+    async def say(self, frames: Mapping[Level, bytes]) -> None:
+        """Write to every listener the finished frame of its level; the desk first, which conducts."""
+        for level in sorted(frames, reverse=True):
+            frame, told = frames[level], list(self.listeners[level])
+            for start in range(0, len(told), AT_ONCE):
+                for listener in told[start : start + AT_ONCE]:
+                    listener.wire.write(frame)
+                if start + AT_ONCE < len(told):
+                    await asyncio.sleep(0)
+
+
+def encode(frame: Frame) -> bytes:
+    return finished(frame.model_dump_json().encode())
 
 
 class Hub:
-    def __init__(self, db: Database, turnout: Turnout, ended: Ended) -> None:
-        self._db, self._turnout, self._ended = db, turnout, ended
+    def __init__(self, db: Database, turnout: Turnout, ended: Ended, levels: Levels) -> None:
+        self._db, self._turnout, self._ended, self._levels = db, turnout, ended, levels
         self._rooms: dict[str, Room] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.of_session: Counter[str] = Counter()
+        self.of_member: Counter[str] = Counter()
+
+    @property
+    def count(self) -> int:
+        return self.of_session.total()
 
     def heard(self, topic: str) -> None:
         """A hint from the bus: `ended:SID`, or the id of a meeting that has news."""
         if topic.startswith("ended:"):
             for room in self._rooms.values():
-                room.end({topic.removeprefix("ended:")})
+                _end(room, {topic.removeprefix("ended:")})
         elif topic in self._rooms:
             self._rooms[topic].wake.set()
 
-    def sockets_of(self, sid: str) -> int:
-        return sum(listener.sid == sid for room in self._rooms.values() for listener in room.listeners)
+    def work(self, deed: Awaitable[None]) -> None:
+        """Run it beside everything else, and hold it until it is done."""
+        task = asyncio.ensure_future(deed)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-    async def join(self, meeting_id: str, listener: Listener) -> None:
-        """From here on the listener is offered everything; what it then reads of the past may overlap, never gap."""
+    async def room(self, meeting_id: str) -> Room:
+        """The meeting's room, which begins to follow the log now."""
         if meeting_id not in self._rooms:
-            seq = await run_sync(self._head, meeting_id)
-            room = self._rooms.setdefault(meeting_id, Room(seq=seq))
+            seq, epoch = await self._db.reads.run(lambda tx: log.position(tx, meeting_id))
+            room = self._rooms.setdefault(meeting_id, Room(seq=seq, epoch=epoch))
             room.task = room.task or asyncio.create_task(self._watch(meeting_id, room))
-        room = self._rooms[meeting_id]
-        room.listeners.add(listener)
-        if room.turnout:  # what is told beside the log stands in no snapshot: a newcomer hears it at once
-            listener.offer(_for(listener.level, room.turnout).model_dump_json())
-        if listener.level >= Level.DESK:
-            listener.offer(PresenceFrame(members=room.presence).model_dump_json())
-        room.wake.set()
+        return self._rooms[meeting_id]
 
-    def leave(self, meeting_id: str, listener: Listener) -> None:
-        room = self._rooms[meeting_id]
-        room.listeners.discard(listener)
-        room.wake.set()
+    def join(self, room: Room, listener: Listener) -> None:
+        """From here on the listener is told everything; what it then reads of the past may overlap, never gap."""
+        room.listeners[listener.level].add(listener)
+        room.moved = True
+        self.of_session[listener.sid] += 1
+        self.of_member[listener.member_id] += 1
+        listener.joined_at = asyncio.get_running_loop().time()
+        if room.turnout:  # what is told beside the log stands in no snapshot: a newcomer hears it at once
+            listener.wire.write(encode(_for(listener.level, room.turnout)))
+        if listener.level >= Level.DESK:
+            listener.wire.write(encode(PresenceFrame(members=room.presence)))
+
+    def leave(self, listener: Listener) -> None:
+        for counter, name in ((self.of_session, listener.sid), (self.of_member, listener.member_id)):
+            counter[name] -= 1
+            if not counter[name]:
+                del counter[name]
+        if room := self._rooms.get(listener.meeting_id):
+            room.listeners[listener.level].discard(listener)
+            room.moved = True
 
     def close(self) -> None:
-        """The process is going: every socket is told to come back (1012)."""
+        """The process is going: every socket is told to come back."""
         for room in self._rooms.values():
-            for listener in room.listeners:
-                listener.end(1012)
+            for listener in room.everybody():
+                listener.restart()
             if room.task:
                 room.task.cancel()
 
-    def _head(self, meeting_id: str) -> int:
-        with self._db.read() as tx:
-            return log.head(tx, meeting_id).seq
-
     async def _watch(self, meeting_id: str, room: Room) -> None:
-        since_beat = 0.0
         clock = asyncio.get_running_loop().time
-        while True:
-            started = clock()
+        room.rights_at = room.beat_at = clock()
+        while room.everybody() or clock() < room.beat_at + BEAT:
             with suppress(TimeoutError):
-                await asyncio.wait_for(room.wake.wait(), NET)
-            room.wake.clear()
-            if not room.listeners:
-                del self._rooms[meeting_id]
-                return
+                async with asyncio.timeout(min(TICK, NET, BEAT)):
+                    await room.wake.wait()
             try:
-                await self._refresh(meeting_id, room)
+                await self._turn(meeting_id, room, clock())
             except Exception:
                 logger.warning("hub.read-failed", meeting=meeting_id, exc_info=True)
             await asyncio.sleep(COALESCE)
-            since_beat += clock() - started
-            if since_beat >= BEAT:
-                since_beat = 0.0
-                room.say(HeartbeatFrame(head=room.seq))
+        del self._rooms[meeting_id]
 
-    async def _refresh(self, meeting_id: str, room: Room) -> None:
-        sids = {listener.sid for listener in room.listeners}
+    async def _turn(self, meeting_id: str, room: Room, instant: float) -> None:
+        hinted = room.wake.is_set()
+        room.wake.clear()
+        if hinted or instant >= room.read_at + NET:
+            room.read_at = instant
+            await self._read_aloud(meeting_id, room)
+        elif room.turnout:
+            await self._count(meeting_id, room)
+        if instant >= room.rights_at + RIGHTS:
+            room.rights_at = instant
+            await self._look_up_rights(meeting_id, room)
+        await self._tell_presence(room)
+        if instant >= room.beat_at + BEAT:
+            room.beat_at = instant
+            await room.say(dict.fromkeys(Level, encode(HeartbeatFrame(head=room.seq)) + PING))
+        for listener in room.everybody():
+            if not listener.greeted and instant >= listener.joined_at + HELLO_WITHIN:
+                listener.wire.end(NOT_UNDERSTOOD)
+            elif instant >= listener.wire.heard_at + SILENCE:
+                listener.wire.transport.abort()
 
-        def read() -> tuple[list[Event], TurnoutFrame | None, set[str]]:
-            with self._db.read() as tx:
-                return log.tail(tx, meeting_id, room.seq), self._turnout(tx, meeting_id), self._ended(tx, sids)
+    async def _read_aloud(self, meeting_id: str, room: Room) -> None:
+        events = await self._db.reads.run(lambda tx: log.tail(tx, meeting_id, room.seq))
+        if not events:
+            await self._count(meeting_id, room)
+            return
+        if any(event.body["type"].startswith(NEW_RIGHTS) for event in events):
+            await self._look_up_rights(meeting_id, room)
+        after, room.seq = room.seq, events[-1].seq
+        await room.say(_frames(room, after, events))
+        if len(events) == log.MOST:
+            room.wake.set()
+        await self._count(meeting_id, room)
 
-        events, turnout, ended = await run_sync(read)
-        room.end(ended)  # the hint of it may have been lost
-        if events:
-            after, room.seq = room.seq, events[-1].seq
-            for level in Level:
-                seen = [log.logged(event) for event in events if event.level <= level]
-                above = Level(level + 1) if level < Level.DESK else None
-                room.say(EventsFrame(after=after, up_to=room.seq, events=seen), level, above)
+    async def _count(self, meeting_id: str, room: Room) -> None:
+        turnout = await self._db.reads.run(lambda tx: self._turnout(tx, meeting_id))
         if turnout and turnout != room.turnout:
-            room.say(turnout, Level.DESK)
-            room.say(_for(Level.GUEST, turnout), Level.GUEST, Level.DESK)
+            plain = encode(_for(Level.GUEST, turnout))
+            await room.say({Level.GUEST: plain, Level.DELEGATE: plain, Level.DESK: encode(turnout)})
         room.turnout = turnout
-        presence = sorted({listener.member_id for listener in room.listeners if listener.member_id})
+
+    async def _look_up_rights(self, meeting_id: str, room: Room) -> None:
+        """Close what nobody has a right to any more (the hint of it may have been lost), and what belongs to another epoch."""
+
+        def read(tx: Session) -> tuple[set[str], Mapping[str, Level], tuple[int, str]]:
+            return self._ended(tx, now() - OVERLAP), self._levels(tx, meeting_id), log.position(tx, meeting_id)
+
+        ended, levels, (_, epoch) = await self._db.reads.run(read)
+        _end(room, ended)
+        for listener in room.everybody():
+            level = levels.get(listener.member_id)
+            if level is None:
+                listener.wire.end(SIGNED_OUT)
+            elif level != listener.level or epoch != room.epoch:
+                listener.wire.end(RESTART, retry_hint(1))
+        if epoch != room.epoch:
+            room.seq, room.epoch = await self._db.reads.run(lambda tx: log.position(tx, meeting_id))
+
+    async def _tell_presence(self, room: Room) -> None:
+        if not room.moved:
+            return
+        room.moved = False
+        listeners = room.listeners[Level.DELEGATE] | room.listeners[Level.DESK]
+        presence = sorted({listener.member_id for listener in listeners})
         if presence != room.presence:
             room.presence = presence
-            room.say(PresenceFrame(members=presence), Level.DESK)
+            await room.say({Level.DESK: encode(PresenceFrame(members=presence))})
+
+
+def _end(room: Room, sids: set[str]) -> None:
+    for listener in room.everybody():
+        if listener.sid in sids:
+            listener.wire.end(SIGNED_OUT)
+
+
+def _frames(room: Room, after: int, events: list[Event]) -> dict[Level, bytes]:
+    """What each level with a listener is told; the same bytes where they see the same."""
+    logged = [(event.level, log.logged(event)) for event in events]
+    made: dict[int, bytes] = {}
+    frames: dict[Level, bytes] = {}
+    for level in Level:
+        seen: list[Any] = [one for least, one in logged if least <= level]
+        if room.listeners[level]:
+            if len(seen) not in made:
+                made[len(seen)] = encode(EventsFrame(after=after, up_to=events[-1].seq, events=seen))
+            frames[level] = made[len(seen)]
+    return frames
 
 
 def _for(level: Level, turnout: TurnoutFrame) -> TurnoutFrame:

@@ -5,7 +5,7 @@ from enum import IntEnum
 from functools import partial
 from hashlib import sha256
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from meetings.live.events import AnyEvent, Logged, event_adapter
@@ -14,6 +14,10 @@ from shared.audit import canonical
 from shared.bus import Bus
 from shared.db import after_commit
 from shared.ids import new_id
+from shared.prepared import Prepared
+
+MOST = 1000  # events that are read at once
+_POSITION = Prepared(select(MeetingLog.seq, MeetingLog.epoch).where(MeetingLog.meeting_id == bindparam("meeting_id")))
 
 
 class Level(IntEnum):
@@ -57,7 +61,13 @@ def head(tx: Session, meeting_id: str) -> MeetingLog:
     return tx.get_one(MeetingLog, meeting_id)
 
 
-def tail(tx: Session, meeting_id: str, since: int, limit: int = 1000) -> list[Event]:
+def position(tx: Session, meeting_id: str) -> tuple[int, str]:
+    """`seq` and epoch of the newest event."""
+    seq, epoch = _POSITION.one(tx, meeting_id=meeting_id) or (0, "")
+    return seq, epoch
+
+
+def tail(tx: Session, meeting_id: str, since: int, limit: int = MOST) -> list[Event]:
     """Events after `since`, in order."""
     after = select(Event).where(Event.meeting_id == meeting_id, Event.seq > since)
     return list(tx.scalars(after.order_by(Event.seq).limit(limit)))

@@ -1,120 +1,145 @@
-"""The socket that reads a meeting's log aloud."""
+"""The socket that reads a meeting's log aloud, and takes ballots."""
 
-import asyncio
-from contextlib import suppress
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from typing import Annotated
 
-from anyio.to_thread import run_sync
-from fastapi import APIRouter, WebSocket, WebSocketDisconnect
-from pydantic import ValidationError
-from sqlalchemy import delete
+from fastapi import APIRouter, WebSocket
+from pydantic import Field, TypeAdapter, ValidationError
+from sqlalchemy import bindparam, delete, insert
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from meetings.live import log, snapshot
-from meetings.live.frames import EventsFrame, Frame, Hello, SnapshotFrame
-from meetings.live.hub import Hub, Listener
+from meetings.live import log
+from meetings.live.doors import TRY_LATER, Doors, retry_hint
+from meetings.live.frames import EventsFrame, Hello, VoteCast
+from meetings.live.hub import NOT_UNDERSTOOD, RESTART, Hub, Listener, encode
 from meetings.live.log import Level
 from meetings.live.models import Ticket
+from meetings.live.snapshot import Snapshots
+from meetings.live.wires import Wire, finished
 from shared.clock import now
-from shared.db import Database
+from shared.db import Database, kept
 from shared.ids import digest, new_token
+from shared.prepared import Prepared
 
 router = APIRouter()
 TICKET_LIFE = timedelta(minutes=1)
 TAIL_LIMIT = 1000  # a reader further behind gets a snapshot
-HELLO_WITHIN = 10  # seconds
-SOCKETS_PER_SESSION = 8
+SOCKETS_PER_SESSION, SOCKETS_PER_MEMBER = 5, 50
+NO_ENTRY, TOO_MANY = 4403, 4429
+
+_KEEP = Prepared(insert(Ticket), *Ticket.__table__.c.keys())
+_SWEEP = Prepared(delete(Ticket).where(Ticket.expires_at < bindparam("now")))
+_REDEEM = Prepared(
+    delete(Ticket)
+    .where(Ticket.digest == bindparam("digest"))
+    .returning(Ticket.meeting_id, Ticket.sid, Ticket.member_id, Ticket.level, Ticket.expires_at)
+)
+_said: TypeAdapter[Hello | VoteCast] = TypeAdapter(Annotated[Hello | VoteCast, Field(discriminator="type")])
+
+Cast = Callable[[Listener, VoteCast], Awaitable[bytes]]  # the text of the answer
+Entry = tuple[str, str, str, int, datetime]  # meeting, sign-in, member, level, until when
 
 
-def issue_ticket(tx: Session, instant: datetime, meeting_id: str, sid: str, member_id: str | None, level: Level) -> str:
+def issue_ticket(tx: Session, instant: datetime, meeting_id: str, sid: str, member_id: str, level: Level) -> str:
     """One entry to one socket, valid for a minute; only its digest is stored."""
     token = new_token()
-    tx.execute(delete(Ticket).where(Ticket.expires_at < instant))
-    tx.add(
-        Ticket(
-            digest=digest(token),
-            meeting_id=meeting_id,
-            sid=sid,
-            member_id=member_id,
-            level=level,
-            expires_at=instant + TICKET_LIFE,
-        )
+    kept(tx, "tickets swept", lambda: _SWEEP.run(tx, now=instant))
+    _KEEP.run(
+        tx,
+        digest=digest(token),
+        meeting_id=meeting_id,
+        sid=sid,
+        member_id=member_id,
+        level=int(level),
+        expires_at=instant + TICKET_LIFE,
     )
     return token
 
 
-def _redeem(db: Database, token: str) -> Ticket | None:
-    with db.write() as tx:
-        ticket = tx.get(Ticket, digest(token), with_for_update=True)
-        if ticket:
-            tx.delete(ticket)
-        return ticket if ticket and ticket.expires_at >= now() else None
+async def _redeem(db: Database, token: str) -> Entry | None:
+    """Deleted and read by one statement, so that of two who come with the same ticket one gets in."""
+    rows: list[Entry] = await db.writes.run(lambda tx: _REDEEM.all(tx, digest=digest(token)))
+    return rows[0] if rows and rows[0][4] >= now() else None
 
 
-def _catch_up(db: Database, meeting_id: str, level: Level, hello: Hello) -> Frame:
-    """The tail where epoch and distance allow it, else a snapshot: recovery is the same as starting."""
-    with db.read() as tx:
-        head = log.head(tx, meeting_id)
-        if hello.epoch == head.epoch and hello.since is not None and 0 <= head.seq - hello.since <= TAIL_LIMIT:
-            seen = [log.logged(event) for event in log.tail(tx, meeting_id, hello.since) if event.level <= level]
-            return EventsFrame(after=hello.since, up_to=head.seq, events=seen)
-        return SnapshotFrame(snapshot=snapshot.take(tx, meeting_id, level))
+class Front:
+    """What the sockets of one process share."""
 
+    def __init__(self, hub: Hub, db: Database, cast: Cast) -> None:
+        self.hub, self.db, self.cast = hub, db, cast
+        self.doors, self.snapshots = Doors(), Snapshots(db)
 
-@router.websocket("/api/live")
-async def live(socket: WebSocket, ticket: str = "") -> None:
-    """Close codes: 4400 not understood, 4401 signed out, 4403 wrong origin or ticket, 4408 too slow, 4429 too many,
-    1012 restart."""
-    app = socket.app
-    if socket.headers.get("origin") != app.state.settings.public_url:
-        await socket.close(4403)
-        return
-    entry = await run_sync(_redeem, app.state.db, ticket[:200])
-    if entry is None:
-        await socket.close(4403)
-        return
-    await socket.accept()
-    hub: Hub = app.state.hub
-    if hub.sockets_of(entry.sid) >= SOCKETS_PER_SESSION:
-        await socket.close(4429)
-        return
-    listener = Listener(sid=entry.sid, level=Level(entry.level), member_id=entry.member_id)
-    await hub.join(entry.meeting_id, listener)
-    reader = asyncio.create_task(_read(socket, app.state.db, entry.meeting_id, listener))
-    try:
-        await _write(socket, listener)
-    finally:
-        hub.leave(entry.meeting_id, listener)
-        reader.cancel()
-        with suppress(asyncio.CancelledError, WebSocketDisconnect, RuntimeError):
-            await reader
+    async def enter(self, socket: WebSocket, wire: Wire, ticket: str) -> None:
+        if hint := self.doors.admit(wire.loop.time()):
+            await socket.accept()
+            await socket.close(TRY_LATER, hint)  # the ticket is still good
+            return
+        try:
+            entry = await _redeem(self.db, ticket)
+            room = await self.hub.room(entry[0]) if entry else None
+        except SQLAlchemyError:
+            await socket.accept()
+            await socket.close(TRY_LATER, retry_hint(self.hub.count + 1))
+            return
+        if entry is None or room is None:
+            await socket.close(NO_ENTRY)
+            return
+        meeting_id, sid, member_id, level, _ = entry
+        await socket.accept()
+        hub = self.hub
+        if hub.of_session[sid] >= SOCKETS_PER_SESSION or hub.of_member[member_id] >= SOCKETS_PER_MEMBER:
+            await socket.close(TOO_MANY)
+            return
+        listener = Listener(wire, meeting_id, sid, member_id, Level(level), hub, self.answer)
+        hub.join(room, listener)
+        wire.attach(listener)
 
-
-async def _read(socket: WebSocket, db: Database, meeting_id: str, listener: Listener) -> None:
-    """Each `hello` is answered with what the client misses; anything else ends the socket."""
-    within: int | None = HELLO_WITHIN
-    try:
-        while True:
-            text = await asyncio.wait_for(socket.receive_text(), within)
-            hello = Hello.model_validate_json(text[:1000])
-            frame = await run_sync(_catch_up, db, meeting_id, listener.level, hello)
-            listener.offer(frame.model_dump_json())
-            within = None
-    except (ValidationError, KeyError, TypeError, TimeoutError):  # KeyError, TypeError: bytes instead of text
-        listener.end(4400)
-    except SQLAlchemyError:
-        listener.end(1012)
-    except (WebSocketDisconnect, RuntimeError):
-        listener.end(1000)
-
-
-async def _write(socket: WebSocket, listener: Listener) -> None:
-    with suppress(WebSocketDisconnect, RuntimeError):
-        while listener.close_code is None:
-            text = listener.take()
-            if text is None:
-                await listener.wake.wait()
+    async def answer(self, listener: Listener, text: str) -> None:
+        """A `hello` gets what the client misses, a ballot its receipt or refusal; anything else ends the socket."""
+        try:
+            said = _said.validate_json(text)
+        except ValidationError:
+            listener.wire.end(NOT_UNDERSTOOD)
+            return
+        try:
+            if isinstance(said, Hello):
+                frame = await self._catch_up(listener.meeting_id, listener.level, said)
+                listener.greeted = True
+                listener.wire.write(frame, grant=True)
             else:
-                await socket.send_text(text)
-        await socket.close(listener.close_code)
+                listener.wire.write(finished(await self.cast(listener, said)))
+        except SQLAlchemyError:
+            listener.wire.end(RESTART, retry_hint(1))
+
+    async def _catch_up(self, meeting_id: str, level: Level, hello: Hello) -> bytes:
+        """The tail where epoch and distance allow it, else a snapshot: recovery is the same as starting."""
+        since = hello.since
+
+        def read(tx: Session) -> EventsFrame | None:
+            seq, epoch = log.position(tx, meeting_id)
+            if hello.epoch != epoch or since is None or not 0 <= seq - since <= TAIL_LIMIT:
+                return None
+            tail = log.tail(tx, meeting_id, since, TAIL_LIMIT) if since < seq else []
+            seen = [log.logged(event) for event in tail if event.level <= level]
+            return EventsFrame(after=since, up_to=seq, events=seen)
+
+        told = await self.db.reads.run(read)
+        return encode(told) if told else await self.snapshots.frame(meeting_id, level)
+
+
+async def live(socket: WebSocket) -> None:
+    """Close codes: 4400 not understood, 4401 signed out, 4403 wrong origin or ticket, 4408 too slow, 4429 too many,
+    1008 too much said, 1009 too large, 1012 restart, 1013 later; the reason of the last two says when: `retry_after_ms=N`."""
+    app = socket.app
+    wire: Wire | None = socket.scope["extensions"].get("wire")
+    if wire is None:
+        raise RuntimeError("the live socket needs uvicorn with meetings.live.wires.SERVING")
+    if socket.headers.get("origin") != app.state.settings.public_url:
+        await socket.close(NO_ENTRY)
+        return
+    await app.state.front.enter(socket, wire, socket.query_params.get("ticket", "")[:200])
+
+
+router.add_websocket_route("/api/live", live)

@@ -4,13 +4,10 @@ The promise: a ballot is acknowledged after its commit; a retry gets the same re
 acknowledged before the close is in the tally, and nothing else is.
 """
 
-import hmac
 from datetime import datetime, timedelta
-from functools import partial
 from hashlib import sha256
 from itertools import count
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from meetings.agenda import actions as agenda
@@ -19,14 +16,14 @@ from meetings.agenda.models import Meeting, agenda_view
 from meetings.agenda.problems import NoQuorum
 from meetings.agenda.rules import Stage, need_stage
 from meetings.attendance.models import present_of, quorum_of
-from meetings.attendance.problems import NotPresent
 from meetings.bodies.models import voters_of
 from meetings.bodies.rules import Share, needed
 from meetings.live import events, log
+from meetings.live.frames import Receipt
 from meetings.live.log import Level
 from meetings.voting import rules
+from meetings.voting.box import Cast, cast_together
 from meetings.voting.models import (
-    Ballot,
     Poll,
     PollVoter,
     choices_of,
@@ -37,13 +34,13 @@ from meetings.voting.models import (
     open_poll_of,
     polls_of,
 )
-from meetings.voting.problems import AlreadyVoted, AnotherPollOpen, KeyReused, NotEligible, WeakDatabase
+from meetings.voting.problems import AnotherPollOpen, WeakDatabase
 from meetings.voting.rules import Choice, PollStage
 from shared import audit, clock, jobs
 from shared.audit import canonical
-from shared.db import Database, after_commit, lock
-from shared.ids import fingerprint, new_id, new_token, short_code
-from shared.problems import NotFound
+from shared.db import Database, lock
+from shared.ids import fingerprint, new_id, new_token
+from shared.problems import NotFound, Problem
 from shared.words import nfc
 
 LATEST = timedelta(hours=2)  # the longest a poll may be kept open by extensions
@@ -128,44 +125,15 @@ def open_poll(tx: Session, now: datetime, seat: Seat, poll_id: str) -> None:
     audit.record(tx, now, "poll.opened", actor=seat.actor, object=poll.id, needed=poll.needed, electorate=poll.electorate)
 
 
-def cast_ballot(tx: Session, now: datetime, seat: Seat, poll_id: str, choice: Choice, key: str, replaces: str | None) -> Ballot:
-    """Put a ballot in. The answer is a receipt only because the caller commits before it speaks.
-
-    `key` is the client's idempotency key: the same key and choice again give the stored ballot, even after the close.
-    `replaces` is the receipt of the ballot that this one changes; without it a second ballot is refused.
-    """
-    lock(tx, f"poll:{poll_id}", shared=True)  # voters do not block each other; the close waits for all of them
-    lock(tx, f"ballot:{poll_id}:{seat.member_id}")  # one person's devices do
-    poll = _find(tx, seat.meeting_id, poll_id)
-    if known := tx.get(Ballot, (poll.id, key)):
-        if known.member_id != seat.member_id or known.choice != choice:
-            raise KeyReused()
-        return known
-    rules.need_open(PollStage(poll.stage), poll.closes_at, now)
-    if seat.member_id not in electorate_of(tx, poll.id):
-        raise NotEligible()
-    if seat.member_id not in present_of(tx, poll.meeting_id):
-        raise NotPresent()
-    mine = select(Ballot).where(Ballot.poll_id == poll.id, Ballot.member_id == seat.member_id)
-    last = tx.scalars(mine.order_by(Ballot.turn.desc()).limit(1)).first()
-    if last and last.receipt != replaces:
-        raise AlreadyVoted(code=last.code)
-    sealed = _seal(poll, seat.member_id, choice, key)
-    ballot = Ballot(
-        poll_id=poll.id,
-        key=key,
-        member_id=seat.member_id,
-        turn=last.turn + 1 if last else 1,
-        choice=choice,
-        cast_at=max(now, poll.opened_at or now),
-        receipt=sealed.hex(),
-        code=short_code(sealed),
-    )
-    tx.add(ballot)
-    tx.flush()
-    if bus := tx.info.get("bus"):
-        after_commit(tx, partial(bus.publish, poll.meeting_id))
-    return ballot
+def cast_ballot(
+    tx: Session, now: datetime, seat: Seat, poll_id: str, choice: Choice, key: str, replaces: str | None
+) -> Receipt:
+    """Put one ballot in; see `box.cast_together`, which puts in many."""
+    cast = Cast(seat.meeting_id, poll_id, seat.member_id, seat.caller.sid, choice.value, key, replaces, now)
+    [outcome] = cast_together(tx, [cast])
+    if isinstance(outcome, Problem):
+        raise outcome
+    return outcome
 
 
 def extend_poll(tx: Session, now: datetime, seat: Seat, poll_id: str, seconds: int) -> None:
@@ -225,11 +193,6 @@ def _result_hash(tx: Session, poll: Poll) -> str:
     """SHA-256 over the receipts that count, sorted: what the check code on every screen is taken from."""
     receipts = sorted(ballot.receipt for ballot in counted_of(tx, poll.id).values())
     return sha256(canonical([poll.id, poll.electorate, poll.needed, receipts])).hexdigest()
-
-
-def _seal(poll: Poll, member_id: str, choice: Choice, key: str) -> bytes:
-    body = canonical([poll.id, member_id, choice, key])
-    return hmac.new(poll.secret.encode(), body, sha256).digest()
 
 
 def _find(tx: Session, meeting_id: str, poll_id: str) -> Poll:

@@ -1,10 +1,8 @@
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, UniqueConstraint, func, select
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from meetings.attendance.models import present_of
-from meetings.live.frames import TurnoutFrame
 from meetings.live.log import Level
 from meetings.live.views import PollView, QuorumView, TallyView
 from meetings.voting.rules import Choice, PollStage
@@ -79,7 +77,7 @@ class Ballot(Base):
     """Append-only. A changed mind is a further ballot with the next `turn`; the last one counts."""
 
     __tablename__ = "ballot"
-    __table_args__ = (UniqueConstraint("poll_id", "member_id", "turn"),)
+    __table_args__ = (UniqueConstraint("poll_id", "member_id", "turn"), Index(None, "poll_id", "cast_at"))
 
     poll_id: Mapped[str] = mapped_column(ForeignKey("poll.id"), primary_key=True)
     key: Mapped[str] = mapped_column(primary_key=True)  # the client's idempotency key
@@ -119,16 +117,6 @@ def electorate_of(tx: Session, poll_id: str) -> set[str]:
 
 def open_poll_of(tx: Session, meeting_id: str) -> Poll | None:
     return tx.scalars(select(Poll).where(Poll.meeting_id == meeting_id, Poll.stage == PollStage.OPEN)).first()
-
-
-def turnout(tx: Session, meeting_id: str) -> TurnoutFrame | None:
-    """How many have voted in the open poll, and who of those present has not."""
-    poll = open_poll_of(tx, meeting_id)
-    if poll is None:
-        return None
-    voted = set(tx.scalars(select(Ballot.member_id).where(Ballot.poll_id == poll.id, Ballot.turn == 1)))
-    missing = (electorate_of(tx, poll.id) & present_of(tx, meeting_id)) - voted
-    return TurnoutFrame(poll_id=poll.id, cast=len(voted), missing=sorted(missing))
 
 
 def next_place(tx: Session, item_id: str) -> int:

@@ -1,15 +1,17 @@
-from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Header
+from fastapi import APIRouter, Header, Request
 from pydantic import Field
 
 from meetings.agenda.door import Conducting, Delegated, Preparing, Voting
 from meetings.agenda.routes import Created, ItemMove, Title
 from meetings.bodies.rules import Share
+from meetings.live.frames import Receipt
 from meetings.live.views import View
 from meetings.live.wire import Wire
 from meetings.voting import actions
+from meetings.voting import box as box_of
+from meetings.voting.box import Box
 from meetings.voting.models import counted_of, polls_of
 from meetings.voting.rules import Choice, PollStage
 from shared.clock import Now
@@ -35,18 +37,6 @@ class Cast(Wire):
 
 class Extension(Wire):
     seconds: Annotated[int, Field(ge=10, le=600)]
-
-
-class Receipt(View):
-    """Proof that the ballot is in. The same for every retry, to the byte."""
-
-    poll_id: str
-    member_id: str
-    turn: int
-    choice: Choice
-    cast_at: datetime
-    receipt: str
-    code: str
 
 
 class CountedBallot(View):
@@ -78,8 +68,12 @@ def open_poll(seat: Conducting, tx: Tx, now: Now, poll_id: str) -> None:
 
 
 @router.post("/{poll_id}/ballots")
-def cast_ballot(seat: Voting, tx: Tx, now: Now, poll_id: str, key: IdempotencyKey, cast: Cast) -> Receipt:
-    return Receipt.model_validate(actions.cast_ballot(tx, now, seat, poll_id, cast.choice, key, cast.replaces))
+async def cast_ballot(request: Request, seat: Voting, now: Now, poll_id: str, key: IdempotencyKey, cast: Cast) -> Receipt:
+    """Shares its transaction with the ballots that come over sockets (`meetings.voting.box`)."""
+    box: Box = request.app.state.box
+    return await box.put(
+        box_of.Cast(seat.meeting_id, poll_id, seat.member_id, seat.caller.sid, cast.choice.value, key, cast.replaces, now)
+    )
 
 
 @router.get("/{poll_id}/ballots/mine")

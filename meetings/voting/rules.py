@@ -88,9 +88,13 @@ def need_prepared(stage: PollStage) -> None:
         raise PollNotPrepared(stage=stage.value)
 
 
-def need_open(stage: PollStage, closes_at: datetime | None, now: datetime) -> None:
+def is_open(stage: PollStage, closes_at: datetime | None, now: datetime) -> bool:
     """The hour of closing is a line, even when nobody has yet pressed the button."""
-    if stage is not PollStage.OPEN or (closes_at is not None and now >= closes_at):
+    return stage is PollStage.OPEN and (closes_at is None or now < closes_at)
+
+
+def need_open(stage: PollStage, closes_at: datetime | None, now: datetime) -> None:
+    if not is_open(stage, closes_at, now):
         raise PollNotOpen(stage=stage.value)
 
 

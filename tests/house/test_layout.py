@@ -17,7 +17,19 @@ ROOMS_OWN = {
     "meetings/invitations": {"letter.py"},
     "meetings/minutes": {"draft.py", "evidence.py", "facts.py", "recount.py", "verify.py"},
     "meetings/pages": {"verify.py"},
-    "meetings/live": {"events.py", "frames.py", "hub.py", "log.py", "snapshot.py", "socket.py", "views.py", "wire.py"},
+    "meetings/live": {
+        "doors.py",
+        "events.py",
+        "frames.py",
+        "hub.py",
+        "log.py",
+        "snapshot.py",
+        "socket.py",
+        "views.py",
+        "wire.py",
+        "wires.py",
+    },
+    "meetings/voting": {"box.py", "turnout.py"},
 }
 
 

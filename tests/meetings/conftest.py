@@ -120,6 +120,8 @@ def web(application: FastAPI, settings: MeetingsSettings, issuer: Issuer) -> Ite
     application.state = meetings_app.build(settings).state
     with TestClient(application, base_url=PUBLIC_URL) as client:
         yield Web(client, issuer, make_house(application.state.db))
+        if hasattr(application.state, "stop"):
+            application.state.stop()
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from websockets.frames import Frame, Opcode
 from websockets.sync.client import ClientConnection, connect
 
 from meetings import app as meetings_app
+from meetings.live.wires import SERVING
 from tests.makers import House, make_house
 
 
@@ -26,7 +27,7 @@ class Server:
             self.port = free.getsockname()[1]
         self.url, self.issuer = f"http://127.0.0.1:{self.port}", issuer
         self.app = meetings_app.build(settings.model_copy(update={"public_url": self.url, "audience": self.url}))
-        config = uvicorn.Config(self.app, port=self.port, log_config=None, access_log=False, ws_per_message_deflate=False)
+        config = uvicorn.Config(self.app, port=self.port, log_config=None, access_log=False, **SERVING)
         self.server = uvicorn.Server(config)
         self.thread = threading.Thread(target=self.server.run)
         self.thread.start()
@@ -87,9 +88,24 @@ def test_a_socket_reads_the_meeting_aloud_and_ends_with_the_process(server):
         ([Frame(Opcode.TEXT, b"x" * (17 << 20))], 1009),
         ([Frame(Opcode.TEXT, b"x" * 1000, fin=False)] * 20 + [Frame(Opcode.CONT, b"")], 1002),
         ([Frame(Opcode.CONT, b"x")], 1002),
-        ([Frame(Opcode.PING, b"x")] * 500 + [Frame(Opcode.TEXT, b"nonsense")], 4400),
+        ([Frame(Opcode.TEXT, b"x" * 1000, fin=False)] + [Frame(Opcode.CONT, b"x" * 1000, fin=False)] * 20, 1009),
+        ([Frame(Opcode.TEXT, b"", fin=False)] + [Frame(Opcode.CONT, b"", fin=False)] * 500, 1008),
+        ([Frame(Opcode.PING, b"x")] * 500, 1008),
+        ([Frame(Opcode.TEXT, b'{"type": "hello"}')] * 500, 1008),
+        ([Frame(Opcode.TEXT, b"x", rsv1=True)], 1002),  # as if it were compressed, which nobody agreed on
     ],
-    ids=["binary", "not-utf-8", "large", "begun-twice", "continued-from-nothing", "pings"],
+    ids=[
+        "binary",
+        "not-utf-8",
+        "large",
+        "begun-twice",
+        "continued-from-nothing",
+        "fragments-without-end",
+        "empty-fragments-without-end",
+        "pings",
+        "many",
+        "compressed",
+    ],
 )
 def test_a_crooked_frame_ends_this_socket_and_no_other(server, frames, code):
     with server.open("m4") as other, server.open() as line:
@@ -97,7 +113,8 @@ def test_a_crooked_frame_ends_this_socket_and_no_other(server, frames, code):
         for frame in frames:
             masked = Frame(frame.opcode, frame.data, frame.fin)
             try:
-                line.socket.sendall(masked.serialize(mask=True))
+                first, *rest = masked.serialize(mask=True)
+                line.socket.sendall(bytes([first | (0x40 if frame.rsv1 else 0), *rest]))
             except OSError:  # the other side has had enough already
                 break
         assert end_of(line) == code

@@ -1,0 +1,237 @@
+"""One socket below the application: the only place that touches its transport.
+
+The handshake goes through ASGI, like any request. After it the endpoint gives the wire an `Ear` and returns: no task waits for
+a socket, and a frame is encoded once into finished bytes, which are written to every transport as they are.
+
+Measured by `make bench-live` (`docs/performance.md` has the table); uvicorn stays the one server on the one port.
+"""
+
+import asyncio
+import logging
+import struct
+from functools import cache
+from typing import Any, Protocol
+
+from uvicorn.protocols.utils import ClientDisconnected
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.exceptions import InvalidState
+from websockets.frames import CloseCode, Frame, Opcode
+from websockets.http11 import Request
+
+MOST_BYTES = 1 << 20  # that wait for one reader; with more it is let go, and comes back to ask for what it missed
+MOST_FRAMES = 256
+MOST_SAID = 4096  # bytes of one message of a client
+FRAMES_PER_SECOND, FRAMES_AT_ONCE = 20.0, 100.0  # that a client may send
+CLOSE_WITHIN = 5.0  # seconds for the other side to answer a close
+TOO_SLOW, NOT_UNDERSTOOD = 4408, 4400
+PING = b"\x89\x00"
+
+# Arguments of uvicorn under which the sockets of this room work.
+SERVING: dict[str, Any] = {
+    "ws": "meetings.live.wires:Wire",
+    "ws_max_size": MOST_SAID,
+    "ws_per_message_deflate": False,
+    "ws_ping_interval": None,  # the hub beats for all at once
+}
+
+log = logging.getLogger("meetings.wires")
+log.setLevel(logging.WARNING)  # below that uvicorn's protocol tells addresses, and a ticket stands in them
+
+
+class Ear(Protocol):
+    """Who is told what a wire hears; in the event loop, and never after `gone`."""
+
+    def hear(self, text: str) -> None: ...
+
+    def gone(self) -> None: ...
+
+    def restart(self) -> None:
+        """The process ends: the wire is to be closed."""
+
+
+def finished(text: bytes) -> bytes:
+    """A text frame of the server (RFC 6455, 5.2), ready for any number of wires."""
+    size = len(text)
+    if size < 126:
+        return bytes((0x81, size)) + text
+    return (struct.pack("!BBH", 0x81, 126, size) if size < 1 << 16 else struct.pack("!BBQ", 0x81, 127, size)) + text
+
+
+class Wire(WebSocketsSansIOProtocol):
+    """uvicorn's protocol; in the ASGI scope it stands under `extensions`, as `wire`."""
+
+    ear: Ear | None = None
+    heard_at = 0.0  # by the loop's clock, anything: also the answer to a ping
+    _unsent = 0  # frames since the transport was last seen empty
+    _granted = 0  # bytes beyond MOST_BYTES, while one large frame is under way
+    _allowance = FRAMES_AT_ONCE
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.logger = self.conn.logger = log
+
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        if not self.close_sent:
+            extensions: dict[str, Any] = self.scope["extensions"]
+            extensions["wire"] = self
+
+    def attach(self, ear: Ear) -> None:
+        """From here on the wire is the ear's; what was said meanwhile is heard first."""
+        self.ear, self.heard_at = ear, self.loop.time()
+        said, self.queue = self.queue, _nowhere()
+        # Tens of kilobytes of a handshake that nobody asks for any more.
+        del self.scope, self.request, self.response
+        self.writable = _always()
+        if self.disconnected:
+            ear.gone()
+            return
+        while not said.empty():
+            if text := said.get_nowait().get("text"):
+                self._hear(str(text))
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
+
+    def write(self, frame: bytes, *, grant: bool = False) -> None:
+        """Send a finished frame. A reader who lets too much wait is let go; `grant`: this much more may wait, for one large
+        answer that it asked for itself."""
+        if self.close_sent:
+            return
+        waiting = self.transport.get_write_buffer_size()
+        if not waiting:
+            self._unsent = self._granted = 0
+        else:
+            self._unsent += 1
+            if waiting > MOST_BYTES + self._granted or self._unsent > MOST_FRAMES:
+                self.end(TOO_SLOW)
+                return
+        if grant:
+            self._granted = len(frame)
+        self.transport.write(frame)
+
+    def end(self, code: int, reason: str = "") -> None:
+        """Close with `code`; a side that does not answer is cut off."""
+        if self.close_sent or self.disconnected:
+            return
+        self.close_sent = True
+        try:
+            self.conn.send_close(code, reason)
+        except InvalidState:  # the other side was first
+            self.transport.close()
+            return
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_timer = self.loop.call_later(CLOSE_WITHIN, self.transport.abort)
+
+    async def run_asgi(self) -> None:
+        """As uvicorn does it, but a wire that has an ear outlives the endpoint."""
+        try:
+            await self.app(self.scope, self.receive, self.send)
+        except ClientDisconnected:
+            pass
+        except BaseException:
+            log.exception("a bug in the endpoint of the socket")
+            self.send_500_response()
+        if self.ear is None and self.close_timer is None:
+            self.transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        now = self.loop.time()
+        if self.ear is not None:
+            self._allowance = min(FRAMES_AT_ONCE, self._allowance + (now - self.heard_at) * FRAMES_PER_SECOND)
+        self.heard_at = now
+        for start in range(0, len(data), MOST_SAID):  # so that a flood is seen before all of it is taken apart
+            if not self.transport.is_closing():
+                super().data_received(data[start : start + MOST_SAID])
+
+    def handle_events(self) -> None:
+        if self.ear is None:
+            super().handle_events()
+            return
+        for event in self.conn.events_received():
+            if not isinstance(event, Frame) or (self.close_sent and event.opcode is not Opcode.CLOSE):
+                continue
+            self._allowance -= 1
+            if self._allowance < 0:
+                self.end(CloseCode.POLICY_VIOLATION)
+            elif event.opcode in (Opcode.TEXT, Opcode.CONT):
+                self.frames = [event.data] if event.opcode is Opcode.TEXT else [*self.frames, event.data]  # type: ignore[list-item]
+                if event.fin:
+                    self.send_receive_event_to_app()
+            elif event.opcode is Opcode.BINARY:
+                self.end(NOT_UNDERSTOOD)
+            elif event.opcode is Opcode.PING:
+                self.handle_ping()
+            elif event.opcode is Opcode.CLOSE:
+                self.handle_close(event)
+                self.close_sent = True
+
+    def send_receive_event_to_app(self) -> None:
+        if self.ear is None:
+            super().send_receive_event_to_app()
+            return
+        data, self.frames = b"".join(self.frames), []
+        try:
+            self._hear(data.decode())
+        except UnicodeDecodeError:
+            self.end(CloseCode.INVALID_DATA)
+
+    def _hear(self, text: str) -> None:
+        if self.ear is not None and not self.close_sent:
+            self.ear.hear(text)
+
+    def start_keepalive(self) -> None:
+        """The hub's heartbeat carries the ping."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.close_sent = True
+        if self.ear is not None:
+            ear, self.ear = self.ear, _deaf
+            ear.gone()
+
+    def shutdown(self) -> None:
+        if self.ear is None:
+            super().shutdown()
+        else:
+            self.ear.restart()
+
+    def handle_parser_exception(self) -> None:
+        super().handle_parser_exception()
+        self.close_timer = self.loop.call_later(CLOSE_WITHIN, self.transport.abort)
+
+
+class _Deaf:
+    def hear(self, text: str) -> None: ...
+
+    def gone(self) -> None: ...
+
+    def restart(self) -> None: ...
+
+
+class _Nowhere(asyncio.Queue[Any]):
+    def put_nowait(self, item: Any) -> None:
+        """What ASGI would be told, and nobody asks for."""
+
+
+@cache
+def _nowhere() -> asyncio.Queue[Any]:
+    return _Nowhere()
+
+
+@cache
+def _always() -> asyncio.Event:
+    """Set for ever, and shared: `write` watches the transport itself."""
+    return _Always()
+
+
+class _Always(asyncio.Event):
+    def is_set(self) -> bool:
+        return True
+
+    def set(self) -> None: ...
+
+    def clear(self) -> None: ...
+
+
+_deaf = _Deaf()

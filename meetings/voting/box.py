@@ -1,0 +1,276 @@
+"""The ballot box: ballots that come together share a transaction, over the socket and over HTTPS alike.
+
+Nobody waits longer for that: a ballot that comes alone goes in alone, and those that come while one transaction is under way
+share the next. One commit a ballot costs five times as much (`make bench-live`; docs/performance.md).
+"""
+
+import asyncio
+import hmac
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from hashlib import sha256
+from itertools import groupby
+from typing import Any
+
+from anyio.to_thread import run_sync
+from sqlalchemy import TextClause, bindparam, select, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from meetings.access.models import EndedSession
+from meetings.access.problems import SessionEnded
+from meetings.attendance.models import Attendance
+from meetings.attendance.problems import NotPresent
+from meetings.bodies.models import Member
+from meetings.live.frames import Receipt, VoteCast, VoteRefused
+from meetings.live.hub import Listener
+from meetings.voting import rules
+from meetings.voting.models import Ballot, Poll, PollVoter
+from meetings.voting.problems import AlreadyVoted, KeyReused, NotEligible
+from meetings.voting.rules import PollStage
+from shared.app import record_refusal
+from shared.audit import canonical
+from shared.clock import now
+from shared.db import Database, lock
+from shared.group_commit import Group
+from shared.ids import short_code
+from shared.prepared import Prepared
+from shared.problems import Forbidden, NotFound, Problem, Unavailable
+
+MOST = 500  # ballots in one transaction: bounds how long the event loop, or a closing chair, waits for it
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """A ballot as it came. `key` is the client's idempotency key, `replaces` the receipt of the ballot that it changes."""
+
+    meeting_id: str
+    poll_id: str
+    member_id: str
+    sid: str
+    choice: str
+    key: str
+    replaces: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Poll:
+    id: str
+    meeting_id: str
+    stage: str
+    opened_at: datetime | None
+    closes_at: datetime | None
+    secret: str
+
+
+_INSTANT = {"sqlite": "%Y-%m-%d %H:%M:%S.%f", "postgresql": "%Y-%m-%d %H:%M:%S.%f+00"}  # as SQLAlchemy has them
+_COLUMNS = tuple(Ballot.__table__.c.keys())
+_POLL = Prepared(
+    select(Poll.id, Poll.meeting_id, Poll.stage, Poll.opened_at, Poll.closes_at, Poll.secret).where(Poll.id == bindparam("id"))
+)
+_BALLOT = select(*(Ballot.__table__.c[name] for name in Receipt.model_fields), Ballot.key).where(
+    Ballot.poll_id == bindparam("poll_id")
+)
+_KNOWN = Prepared(_BALLOT.where(Ballot.key == bindparam("key")))
+_LAST = Prepared(_BALLOT.where(Ballot.member_id == bindparam("member_id")).order_by(Ballot.turn.desc()).limit(1))
+_MAY = Prepared(
+    select(
+        select(EndedSession.sid).where(EndedSession.sid == bindparam("sid")).exists(),
+        select(Member.id).where(Member.id == bindparam("member_id"), Member.active, Member.votes).exists(),
+        select(PollVoter.member_id)
+        .where(PollVoter.poll_id == bindparam("poll_id"), PollVoter.member_id == bindparam("member_id"))
+        .exists(),
+        select(Attendance.member_id)
+        .where(
+            Attendance.meeting_id == bindparam("meeting_id"),
+            Attendance.member_id == bindparam("member_id"),
+            Attendance.state == "present",
+        )
+        .exists(),
+    )
+)
+
+
+def _put_all(engine: str) -> TextClause:
+    """All ballots of a batch in one statement, in the order of members: two nodes that put in the same ones wait for each other
+    in that order. What does not go in is asked about one by one."""
+    names = (*_COLUMNS, "sid")
+    kinds = {"turn": "integer", "cast_at": "text" if engine == "sqlite" else "timestamptz"}
+    one = "json_extract(value, '$[{}]')" if engine == "sqlite" else "value ->> {}"
+    each = "json_each(:rows)" if engine == "sqlite" else "json_array_elements(CAST(:rows AS json)) AS one(value)"
+    taken = ", ".join(f"CAST({one.format(place)} AS {kinds.get(name, 'text')}) AS {name}" for place, name in enumerate(names))
+    columns = ", ".join(_COLUMNS)
+    return text(
+        f"INSERT INTO ballot ({columns}) SELECT {columns} FROM (SELECT {taken} FROM {each}) AS v"  # noqa: S608
+        " WHERE EXISTS (SELECT 1 FROM poll_voter e WHERE e.poll_id = v.poll_id AND e.member_id = v.member_id)"
+        " AND EXISTS (SELECT 1 FROM attendance a WHERE a.meeting_id = :meeting_id AND a.member_id = v.member_id"
+        " AND a.state = 'present')"
+        " AND EXISTS (SELECT 1 FROM member m WHERE m.id = v.member_id AND m.active AND m.votes)"
+        " AND NOT EXISTS (SELECT 1 FROM ended_session s WHERE s.sid = v.sid)"
+        " ORDER BY v.member_id ON CONFLICT DO NOTHING RETURNING key"
+    )
+
+
+_PUT_ALL = {engine: _put_all(engine) for engine in ("sqlite", "postgresql")}
+
+
+def cast_together(tx: Session, casts: Sequence[Cast]) -> list[Receipt | Problem]:
+    """Put ballots in. What comes back are receipts only because the caller commits before it speaks.
+
+    The same key and choice again give the stored receipt, even after the close; the close waits for all ballots under way.
+    """
+    outcomes: dict[int, Receipt | Problem] = {}
+    placed = sorted(enumerate(casts), key=lambda one: one[1].poll_id)  # locks are taken in one order, so nobody deadlocks
+    for poll_id, group in groupby(placed, key=lambda one: one[1].poll_id):
+        lock(tx, f"poll:{poll_id}", shared=True)  # voters do not block each other; the close waits for all of them
+        found = _POLL.one(tx, id=poll_id)
+        poll, those = _Poll(*found) if found else None, list(group)
+        outcomes |= _put_first(tx, poll, those) if poll else {}
+        for place, cast in those:
+            if place not in outcomes:
+                outcomes[place] = _settle(tx, poll, cast)
+    return [outcomes[place] for place in range(len(casts))]
+
+
+def _put_first(tx: Session, poll: _Poll, casts: list[tuple[int, Cast]]) -> dict[int, Receipt | Problem]:
+    """Those that are a member's first ballot and went in, by their place."""
+    chosen: dict[str, tuple[int, Receipt, Cast]] = {}
+    members: set[str] = set()
+    for place, cast in casts:
+        fresh = cast.replaces is None and cast.key not in chosen and cast.member_id not in members
+        if fresh and cast.meeting_id == poll.meeting_id and rules.is_open(PollStage(poll.stage), poll.closes_at, cast.at):
+            chosen[cast.key] = place, _receipt(poll, cast, 1), cast
+            members.add(cast.member_id)
+    if not chosen:
+        return {}
+    put = _put(tx, poll, [(receipt, cast) for _, receipt, cast in chosen.values()])
+    return {chosen[key][0]: chosen[key][1] for key in put}
+
+
+def _put(tx: Session, poll: _Poll, ballots: list[tuple[Receipt, Cast]]) -> list[str]:
+    """The keys of those that went in."""
+    rows, engine = [], tx.get_bind().dialect.name
+    for receipt, cast in ballots:
+        written = receipt.cast_at.astimezone(UTC).strftime(_INSTANT[engine])
+        values = {**receipt.__dict__, "key": cast.key, "cast_at": written}
+        rows.append([*(values[name] for name in _COLUMNS), cast.sid])
+    return list(tx.execute(_PUT_ALL[engine], {"rows": json.dumps(rows), "meeting_id": poll.meeting_id}).scalars())
+
+
+def _settle(tx: Session, poll: _Poll | None, cast: Cast) -> Receipt | Problem:
+    if poll is None or poll.meeting_id != cast.meeting_id:
+        return NotFound()
+    try:
+        return _one(tx, poll, cast)
+    except Problem as problem:
+        return problem
+
+
+def _one(tx: Session, poll: _Poll, cast: Cast) -> Receipt:
+    if known := _KNOWN.one(tx, poll_id=poll.id, key=cast.key):
+        stored = _stored(known)
+        if (stored.member_id, stored.choice) != (cast.member_id, cast.choice):
+            raise KeyReused()
+        return stored
+    rules.need_open(PollStage(poll.stage), poll.closes_at, cast.at)
+    may = _MAY.one(tx, sid=cast.sid, member_id=cast.member_id, poll_id=poll.id, meeting_id=poll.meeting_id)
+    ended, votes, listed, present = may or (True, False, False, False)
+    for refused, problem in (
+        (ended, SessionEnded),
+        (not listed, NotEligible),
+        (not votes, Forbidden),
+        (not present, NotPresent),
+    ):
+        if refused:
+            raise problem()
+    last = _LAST.one(tx, poll_id=poll.id, member_id=cast.member_id)
+    before = _stored(last) if last else None
+    if before and before.receipt != cast.replaces:
+        raise AlreadyVoted(code=before.code)
+    receipt = _receipt(poll, cast, before.turn + 1 if before else 1)
+    # Where nothing went in, another device of the member was first, this instant on another node.
+    return receipt if _put(tx, poll, [(receipt, cast)]) else _one(tx, poll, cast)
+
+
+def _stored(row: tuple[Any, ...]) -> Receipt:
+    return Receipt.model_validate(dict(zip(Receipt.model_fields, row, strict=False)))
+
+
+def _receipt(poll: _Poll, cast: Cast, turn: int) -> Receipt:
+    body = canonical([poll.id, cast.member_id, cast.choice, cast.key])
+    sealed = hmac.new(poll.secret.encode(), body, sha256).digest()
+    return Receipt(
+        poll_id=poll.id,
+        member_id=cast.member_id,
+        turn=turn,
+        choice=cast.choice,
+        cast_at=max(cast.at, poll.opened_at or cast.at),
+        receipt=sealed.hex(),
+        code=short_code(sealed),
+    )
+
+
+class Box:
+    """One a process. Its transactions are its own: another's would hold locks that a closing chair waits for."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._group = Group(db.write, "ballots", in_loop=db.is_sqlite)
+        self._waiting: list[tuple[Cast, asyncio.Future[Receipt]]] = []
+        self._emptying: asyncio.Task[None] | None = None
+
+    async def put(self, cast: Cast) -> Receipt:
+        """The receipt, once the ballot is durable; or its refusal. An `SQLAlchemyError` decides nothing: it may be in."""
+        future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        self._waiting.append((cast, future))
+        if self._emptying is None:
+            self._emptying = asyncio.create_task(self._empty())
+        return await future
+
+    async def _empty(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+            work = partial(cast_together, casts=[cast for cast, _ in batch])
+            try:
+                outcomes: Sequence[Receipt | BaseException] = await self._again(work)
+            except Exception as error:
+                outcomes = [error] * len(batch)
+            for (_, future), outcome in zip(batch, outcomes, strict=True):
+                if future.cancelled():
+                    continue
+                if isinstance(outcome, BaseException):
+                    future.set_exception(outcome)
+                else:
+                    future.set_result(outcome)
+        self._emptying = None
+
+    async def _again(self, work: "partial[list[Receipt | Problem]]") -> list[Receipt | Problem]:
+        """A second time if the first fails: where a commit's outcome was not known, this finds out."""
+        try:
+            return await self._group.run(work)
+        except SQLAlchemyError:
+            return await self._group.run(work)
+
+    async def answer(self, listener: Listener, said: VoteCast) -> bytes:
+        """What a ballot that came over a socket is answered; a receipt to the byte as over HTTPS."""
+        cast = Cast(
+            listener.meeting_id, said.poll_id, listener.member_id, listener.sid, said.choice, said.key, said.replaces, now()
+        )
+        try:
+            receipt = await self.put(cast)
+        except Problem as problem:
+            refusal, what = partial(record_refusal, self._db, problem), f"vote.cast {said.poll_id}"
+            await run_sync(partial(refusal, actor=listener.member_id, object=what))
+            told = VoteRefused(key=said.key, status=problem.status, code=problem.code, facts=problem.facts)
+            return told.model_dump_json().encode()
+        except SQLAlchemyError:
+            told = VoteRefused(key=said.key, status=Unavailable.status, code=Unavailable.code, facts={})
+            return told.model_dump_json().encode()
+        return b'{"type":"vote.receipt","key":"%b","receipt":%b}' % (said.key.encode(), receipt.model_dump_json().encode())
+
+    def close(self) -> None:
+        self._group.close()
