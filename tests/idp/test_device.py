@@ -16,6 +16,7 @@ from idp.oidc.models import Artifact
 from shared import clock
 from shared.ids import digest
 from tests.idp.conftest import API, ISSUER, House, web_client
+from tests.idp.signed import Key
 from tests.idp.walk import OWN_PAGE, begin, follow, name_then_password, read_form, send_form, sign_in, who
 
 WALL = {"client_id": "wall"}
@@ -189,6 +190,17 @@ def test_a_signed_out_person_gets_nothing_of_what_they_allowed(house: House) -> 
     allow(house, browser, started)
     browser.post("/sign-out", data=read_form(browser.get("/password"))[1], headers=OWN_PAGE)
     assert poll(house, started).json()["error"] == "invalid_grant"
+
+
+def test_tokens_of_a_device_that_proves_a_key_are_bound_to_it(house: House) -> None:
+    started, key = start(house), Key()
+    allow(house, house.browser(), started)
+    form = WALL | {"grant_type": DEVICE, "device_code": started["device_code"]}
+    proof = {"DPoP": key.proof("POST", f"{ISSUER}/token")}
+    got = house.machine().post("/token", data=form, headers=proof).json()
+    assert second_opinion.get_unverified_claims(got["access_token"])["cnf"] == {"jkt": key.jkt}
+    stolen = house.machine().post("/token", data=WALL | {"grant_type": "refresh_token", "refresh_token": got["refresh_token"]})
+    assert stolen.json()["error"] == "invalid_grant"
 
 
 REFUSED = [

@@ -17,10 +17,12 @@ from idp.oidc.models import Consent
 from shared import clock
 from shared.tokens import sign
 from tests.idp.conftest import API, ISSUER, House, web_client
-from tests.idp.walk import tokens, who
+from tests.idp.signed import Key
+from tests.idp.walk import VERIFIER, answer_of, begin, sign_in, tokens, who
 
 ACCESS, ID = (f"urn:ietf:params:oauth:token-type:{kind}_token" for kind in ("access", "id"))
 ARCHIVE = "https://archive.example.test"
+TOKEN = f"{ISSUER}/token"
 
 
 @pytest.fixture
@@ -212,6 +214,20 @@ def test_a_client_of_others_needs_the_persons_consent_here_too(house: House) -> 
 def test_a_token_that_is_bound_to_a_key_comes_with_its_proof_or_not_at_all(house: House) -> None:
     subject = forged(house, tokens(house, house.browser())["access_token"], cnf={"jkt": "x" * 43})
     assert exchange(house, subject).json()["error"] == "invalid_request"
+
+
+def test_with_the_proof_what_comes_out_is_bound_to_the_same_key(house: House) -> None:
+    key, browser = Key(), house.browser()
+    page = sign_in(browser, begin(browser, client_id="spa", redirect_uri="http://localhost:8500/cb"))
+    form = {"grant_type": "authorization_code", "client_id": "spa", "redirect_uri": "http://localhost:8500/cb"}
+    form |= {"code": answer_of(page)["code"], "code_verifier": VERIFIER}
+    bound = house.machine().post("/token", data=form, headers={"DPoP": key.proof("POST", TOKEN)}).json()["access_token"]
+    form = {"grant_type": EXCHANGE, "subject_token": bound, "subject_token_type": ACCESS}
+    form |= {"client_id": "service", "client_secret": SECRETS["service"]}
+    answers = [house.machine().post("/token", data=form, headers={"DPoP": one.proof("POST", TOKEN)}) for one in (key, Key())]
+    assert claims_of(answers[0])["cnf"] == {"jkt": key.jkt}
+    assert answers[0].json()["token_type"] == "DPoP"
+    assert answers[1].json()["error"] == "invalid_request"
 
 
 def test_a_revoked_token_is_not_exchanged(house: House) -> None:

@@ -9,9 +9,10 @@ from jwt import PyJWKSet, decode
 from idp.accounts.actions import deactivate
 from idp.accounts.models import Account
 from idp.clients.actions import register_client
-from idp.clients.rules import CLIENT_CREDENTIALS
+from idp.clients.rules import CLIENT_CREDENTIALS, Profile
 from shared import clock
 from tests.idp.conftest import API, ISSUER, House, web_client
+from tests.idp.signed import register_rp
 from tests.idp.walk import renew, tokens
 
 SIGNED = "application/token-introspection+jwt"
@@ -103,6 +104,13 @@ def test_a_signed_answer_tells_of_an_inactive_token_and_passes_for_none_itself(h
     assert second_opinion.get_unverified_claims(answer.text)["token_introspection"] == {"active": False}
     assert house.machine().get("/userinfo", headers={"authorization": f"Bearer {answer.text}"}).status_code == 401
     assert ask(house, answer.text).json() == {"active": False}
+
+
+def test_a_client_that_signs_its_messages_gets_every_answer_signed(house: House) -> None:
+    rp = register_rp(house, house.machine(), profile=Profile.FAPI2_SIGNED)
+    answer = rp.post("/introspect", {"token": "x"}, dpop=None)
+    assert answer.headers["content-type"].split(";")[0] == SIGNED
+    assert second_opinion.get_unverified_header(answer.text)["alg"] == "ES256"
 
 
 def test_without_a_wish_the_answer_is_plain(house: House) -> None:
