@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.flows.conftest import Demo
 
@@ -87,9 +87,7 @@ class Screen:
     def _speak(self, language: str) -> None:
         self.context.add_cookies([{"name": "lang", "value": language, "url": self.page.url}])
         self.page.reload()
-        self.page.wait_for_function(
-            "lang => document.documentElement.lang === lang && document.querySelector('h1')", arg=language
-        )
+        expect(self.page.locator(f"html[lang={language}] h1").first).to_be_attached()
 
     def close(self) -> None:
         self.context.close()

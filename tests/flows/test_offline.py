@@ -12,6 +12,10 @@ from playwright.sync_api import expect
 
 from tests.flows.browser import ROOT, Screen
 
+CONTROLLED = """() => new Promise(done => {
+  if (navigator.serviceWorker.controller) done()
+  navigator.serviceWorker.addEventListener('controllerchange', () => done())
+})"""
 KEPT = """async () => {
   const caught = []
   for (const name of await caches.keys())
@@ -32,8 +36,7 @@ def test_after_a_reload_without_a_line_the_paper_is_there_and_the_lost_line_is_t
     page = delegate.go("/m/MEETING").page
     page.get_by_text("Dự toán thu, chi ngân sách").first.click()
     expect(page.locator("canvas").first).to_be_visible()
-    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
-    page.wait_for_function("navigator.serviceWorker.controller")
+    page.evaluate(CONTROLLED)
     kept = page.evaluate(KEPT)
     assert "/" in kept
     assert {path for path in kept if path != "/" and not path.startswith("/assets/")} == set(), "only the app's own files"
@@ -50,7 +53,7 @@ def test_after_a_reload_without_a_line_the_paper_is_there_and_the_lost_line_is_t
 
 
 def test_a_start_without_a_line_and_without_a_sign_in_says_that_there_is_no_connection(delegate):
-    delegate.page.wait_for_function("navigator.serviceWorker.controller")
+    delegate.page.evaluate(CONTROLLED)
     delegate.context.set_offline(True)
     page = delegate.context.new_page()
     for path, words in (("/", "chưa xem được lịch họp"), (f"/m/{delegate.demo.facts['meeting_id']}", "chưa mở được phiên họp")):
@@ -91,14 +94,14 @@ def test_a_newer_release_is_told_and_taken_when_asked(browser, demo, release):
     screen = Screen(browser, demo, "tablet")
     page = screen.page
     page.goto(address)
-    page.wait_for_function("navigator.serviceWorker.controller")
+    page.evaluate(CONTROLLED)
     expect(page.get_by_text("Có bản mới")).to_have_count(0)
     next_release(folder)
     page.evaluate("navigator.serviceWorker.getRegistration().then(one => one.update()).then(() => true)")
     expect(page.get_by_text("Có bản mới")).to_be_visible()
     assert len(page.evaluate("caches.keys()")) == 2, "the old release stays for the pages that still run it"
     page.get_by_role("button", name="Mở bản mới").click()
-    page.wait_for_function("document.querySelector('script[type=module]').src.includes('NewNewNe')")
+    expect(page.locator("script[src*=NewNewNe]")).to_be_attached()
     expect(page.get_by_text("chưa xem được lịch họp")).to_be_visible()
     expect(page.get_by_text("Có bản mới")).to_have_count(0)
     screen.close()
