@@ -68,6 +68,7 @@ class Service:
     locales: tuple[str, ...]  # packages whose words are known
     jobs: Mapping[str, Handler] = field(default_factory=dict)
     csp: str = "default-src 'self'"
+    own_host_only: bool = False  # refuse requests whose Host is not that of the public address
     max_body: int = 1 << 20  # bytes; routes in `large_bodies` set their own bound
     large_bodies: Mapping[str, int] = field(default_factory=dict)  # pattern of the whole path -> bytes
     background: Sequence[Callable[[FastAPI], Any]] = ()  # coroutines that live as long as the app

@@ -89,6 +89,13 @@ class CrossSite(Problem):
     code = "cross-site"
 
 
+class Misdirected(Problem):
+    """A Host that is not ours: no answer, no letter and no cache is to be made for it (RFC 9110, 15.5.20)."""
+
+    status = 421
+    code = "misdirected"
+
+
 class Unavailable(Problem):
     status = 503
     code = "unavailable"
