@@ -84,7 +84,7 @@ def test_oidcc_ensure_request_without_nonce_succeeds_for_code_flow(app: App, bro
     assert "nonce" not in app.sign_in(browser, nonce=None)["claims"]
 
 
-def scope_lets_out(app: App, browser: Browser, scope: str, expected: set[str]) -> None:
+def check_scope(app: App, browser: Browser, scope: str, expected: set[str]) -> None:
     tokens = app.sign_in(browser, scope=scope)
     told = app.userinfo(tokens)
     assert told.keys() - {"sub"} == expected
@@ -92,23 +92,23 @@ def scope_lets_out(app: App, browser: Browser, scope: str, expected: set[str]) -
 
 
 def test_oidcc_scope_profile(app: App, browser: Browser) -> None:
-    scope_lets_out(app, browser, "openid profile", PROFILE)
+    check_scope(app, browser, "openid profile", PROFILE)
 
 
 def test_oidcc_scope_email(app: App, browser: Browser) -> None:
-    scope_lets_out(app, browser, "openid email", EMAIL)
+    check_scope(app, browser, "openid email", EMAIL)
 
 
 def test_oidcc_scope_address(app: App, browser: Browser) -> None:
-    scope_lets_out(app, browser, "openid address", {"address"})
+    check_scope(app, browser, "openid address", {"address"})
 
 
 def test_oidcc_scope_phone(app: App, browser: Browser) -> None:
-    scope_lets_out(app, browser, "openid phone", PHONE)
+    check_scope(app, browser, "openid phone", PHONE)
 
 
 def test_oidcc_scope_all(app: App, browser: Browser) -> None:
-    scope_lets_out(app, browser, "openid profile email phone address", PROFILE | EMAIL | PHONE | {"address"})
+    check_scope(app, browser, "openid profile email phone address", PROFILE | EMAIL | PHONE | {"address"})
 
 
 def test_oidcc_alternate_happy_flow(app: App, browser: Browser) -> None:
@@ -197,7 +197,7 @@ def test_oidcc_ensure_request_with_acr_values_succeeds(app: App, browser: Browse
         assert app.sign_in(browser, acr_values=wanted)["claims"]["acr"] in app.server["acr_values_supported"]
 
 
-def use_twice(app: App, browser: Browser, seconds: float) -> None:
+def check_second_use(app: App, browser: Browser, seconds: float) -> None:
     """A second use of a code is refused, and takes back what came of the first."""
     browser.go(app.url()).sign_in()
     landing = browser.allow().landed()
@@ -211,11 +211,11 @@ def use_twice(app: App, browser: Browser, seconds: float) -> None:
 
 
 def test_oidcc_codereuse(app: App, browser: Browser) -> None:
-    use_twice(app, browser, 0)
+    check_second_use(app, browser, 0)
 
 
 def test_oidcc_codereuse_30seconds(app: App, browser: Browser) -> None:
-    use_twice(app, browser, 30)
+    check_second_use(app, browser, 30)
 
 
 def test_oidcc_ensure_registered_redirect_uri(app: App, browser: Browser) -> None:

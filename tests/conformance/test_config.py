@@ -18,7 +18,7 @@ def discovered(house: Served) -> dict[str, Any]:
     return found
 
 
-def holds_for_every_provider(house: Served) -> None:
+def check_provider(house: Served) -> None:
     found = discovered(house)
     assert found["issuer"] == house.issuer
     assert "code" in found["response_types_supported"]
@@ -42,7 +42,7 @@ def holds_for_every_provider(house: Served) -> None:
 
 
 def test_oidcc_discovery_endpoint_verification(house: Served) -> None:
-    holds_for_every_provider(house)
+    check_provider(house)
 
 
 @pytest.mark.parametrize("name", ["authorization_endpoint", "token_endpoint", "registration_endpoint", "revocation_endpoint"])

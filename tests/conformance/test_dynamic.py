@@ -21,7 +21,7 @@ from tests.conformance.test_basic import (
     test_oidcc_refresh_token,
     unsigned,
 )
-from tests.conformance.test_config import discovered, holds_for_every_provider
+from tests.conformance.test_config import check_provider, discovered
 from tests.idp.conftest import copy_of
 from tests.idp.outside import Outside, outside
 
@@ -56,7 +56,7 @@ def refused(suite: Suite, **metadata: Any) -> str:
     return str(refusal.value.error)
 
 
-def refuses_on_a_page_of_its_own(browser: Browser) -> None:
+def check_refused_on_own_page(browser: Browser) -> None:
     assert browser.landing is None
     assert (browser.answer.status_code, "problem-authorization-request-refused" in browser.page.ids) == (400, True)
 
@@ -79,7 +79,7 @@ def test_oidcc_userinfo_rs256(suite: Suite, browser: Browser) -> None:
 
 def test_oidcc_ensure_redirect_uri_in_authorization_request(suite: Suite, browser: Browser) -> None:
     app = signing(suite, redirect_uris=[RP, f"{RP}/two"])
-    refuses_on_a_page_of_its_own(browser.go(app.url(redirect_uri=None)))
+    check_refused_on_own_page(browser.go(app.url(redirect_uri=None)))
 
 
 def test_oidcc_redirect_uri_query_ok(suite: Suite, browser: Browser) -> None:
@@ -95,11 +95,11 @@ def test_oidcc_redirect_uri_query_ok(suite: Suite, browser: Browser) -> None:
 
 def test_oidcc_redirect_uri_query_mismatch(suite: Suite, browser: Browser) -> None:
     app = signing(suite, redirect_uris=[f"{RP}?foo=bar"])
-    refuses_on_a_page_of_its_own(browser.go(app.url(redirect_uri=f"{RP}?bar=foo")))
+    check_refused_on_own_page(browser.go(app.url(redirect_uri=f"{RP}?bar=foo")))
 
 
 def test_oidcc_redirect_uri_query_added(suite: Suite, browser: Browser) -> None:
-    refuses_on_a_page_of_its_own(browser.go(signing(suite).url(redirect_uri=f"{RP}?foo=bar")))
+    check_refused_on_own_page(browser.go(signing(suite).url(redirect_uri=f"{RP}?foo=bar")))
 
 
 def test_oidcc_redirect_uri_regfrag(suite: Suite) -> None:
@@ -108,7 +108,7 @@ def test_oidcc_redirect_uri_regfrag(suite: Suite) -> None:
 
 def test_oidcc_discovery_endpoint_verification(house: Served) -> None:
     """All that the module asks but one thing: it also wants the implicit flow, which RFC 9700 forbids and we do not have."""
-    holds_for_every_provider(house)
+    check_provider(house)
     found = discovered(house)
     assert found["registration_endpoint"]
     assert found["request_uri_parameter_supported"]
@@ -223,7 +223,7 @@ def test_oidcc_request_uri_unsigned(suite: Suite, browser: Browser, world: Outsi
     app = signing(suite, request_uris=[world.url("/unsigned.jwt")])
     claims = {"client_id": app.metadata["client_id"], "response_type": "code", "scope": "openid", "redirect_uri": RP}
     browser.go(by_reference(app, world, "/unsigned.jwt", unsigned(app, claims)))
-    refuses_on_a_page_of_its_own(browser)
+    check_refused_on_own_page(browser)
     assert "none" not in app.server["request_object_signing_alg_values_supported"]
 
 
