@@ -164,37 +164,21 @@ def create_account(username: str, full_name: str, email: str = "", post: str = "
     typer.echo(password)
 
 
-@app.command("rotate-keys")
-def rotate_keys(
-    compromised: Annotated[bool, typer.Option(help="Withdraw the old keys at once, with every token that they signed.")] = False,
-) -> None:
-    """Make new signing keys at idp; its applications have ten minutes to fetch them before they sign."""
-    from idp.keys import actions
-    from shared.clock import now
-    from shared.db import Database
-
-    settings = _settings("idp")
-    db = Database(settings.database_url)
-    with db.write() as tx:
-        actions.rotate_keys(tx, now(), settings, compromised=compromised)
-    db.close()
-    typer.echo("withdrawn, and replaced" if compromised else "new keys are published, and sign in ten minutes")
-
-
-@app.command("initial-access-token")
-def initial_access_token(days: Annotated[int, typer.Option(min=1, max=365)] = 30) -> None:
-    """Print a token that lets its holder register applications at idp for some days, once."""
-    from datetime import timedelta
-
-    from idp.clients.actions import make_initial_access_token
+@app.command("remove-second-factor")
+def remove_second_factor(username: str) -> None:
+    """Let who has lost telephone and recovery codes sign in at idp by password alone; be sure first who is asking."""
+    from idp.accounts.models import find_by_username
+    from idp.login.factors import remove_factor
     from shared.clock import now
     from shared.db import Database
 
     db = Database(os.environ["DATABASE_URL"])
     with db.write() as tx:
-        token = make_initial_access_token(tx, now(), timedelta(days=days))
+        account = find_by_username(tx, username)
+        if account is None:
+            raise typer.BadParameter("no such account")
+        remove_factor(tx, now(), account.id, actor="command")
     db.close()
-    typer.echo(token)
 
 
 @app.command("rotate-keys")

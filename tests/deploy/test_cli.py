@@ -8,8 +8,13 @@ from sqlalchemy import func, select
 from typer.testing import CliRunner
 
 from deploy.cli import app
+from idp.accounts.models import find_by_username
 from idp.clients.models import InitialAccessToken
 from idp.keys.models import StoredKey
+from idp.login.factors import has_factor
+from idp.login.models import SecondFactor
+from shared import clock
+from shared.audit import AuditEvent
 from shared.db import Database
 from shared.ids import digest
 
@@ -63,3 +68,19 @@ def test_keys_are_rotated_and_applications_let_in_from_the_command_line(tmp_path
         assert tx.scalar(select(func.count()).select_from(StoredKey)) == 3
         leave = tx.scalars(select(InitialAccessToken)).one()
     assert (leave.digest, leave.expires_at - leave.created_at) == (digest(token), timedelta(days=2))
+
+
+def test_a_lost_second_factor_is_taken_off_from_the_command_line(tmp_path):
+    url = f"sqlite:///{tmp_path}/idp.db"
+    environment = COMPLETE | {"DATABASE_URL": url}
+    for words in (["migrate", "idp"], ["create-account", "hanhnth", "Nguyễn Thị Hồng Hạnh"]):
+        assert CliRunner().invoke(app, words, env=environment, catch_exceptions=False).exit_code == 0
+    with closing(Database(url)) as db, db.write() as tx:
+        account = find_by_username(tx, "hanhnth")
+        tx.add(SecondFactor(account_id=account.id, sealed="", last_step=0, created_at=clock.now(), confirmed_at=clock.now()))
+    command = ["remove-second-factor", "hanhnth"]
+    assert CliRunner().invoke(app, command, env=environment, catch_exceptions=False).exit_code == 0
+    assert CliRunner().invoke(app, ["remove-second-factor", "nobody"], env=environment).exit_code == 2
+    with closing(Database(url)) as db, db.read() as tx:
+        assert not has_factor(tx, account.id)
+        assert "second-factor.removed" in set(tx.scalars(select(AuditEvent.act)))

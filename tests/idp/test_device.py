@@ -149,6 +149,7 @@ def test_five_wrong_codes_close_the_page_for_a_quarter_of_an_hour(house: House) 
     assert ['data-code="user-code-unknown"' in text for text in codes] == [True] * 5 + [False]
     refused = send_form(browser, page, user_code=started["user_code"])
     assert refused.status_code == 429
+    assert 'data-code="codes-wait"' in refused.text
     another = house.browser()  # nor does another session of the same person help
     assert type_code(house, another, started["user_code"]).status_code == 429
     house.later(minutes=15)
