@@ -125,8 +125,8 @@ def _value(member: Member, body: dict[str, Any], provider: dict[str, Any]) -> An
     entries = value if member.kind == "list" else [value]
     if len(entries) > MOST_ENTRIES:
         raise InvalidClientMetadataError(f"The member {name} holds more than {MOST_ENTRIES} entries.")
-    if member.kind in ("str", "list") and not all(isinstance(one, str) and len(one) <= MOST_SIGNS for one in entries):
-        raise InvalidClientMetadataError(f"The member {name} must hold strings of at most {MOST_SIGNS} signs.")
+    if member.kind in ("str", "list") and not all(_is_text(one) for one in entries):
+        raise InvalidClientMetadataError(f"The member {name} must hold strings of at most {MOST_SIGNS} printable signs.")
     if member.kind == "int" and not 0 <= value <= MOST_SECONDS:
         raise InvalidClientMetadataError(f"The member {name} must be a number of seconds.")
     if member.kind == "bool":
@@ -135,6 +135,11 @@ def _value(member: Member, body: dict[str, Any], provider: dict[str, Any]) -> An
     if member.published and not set(entries) <= set([published] if isinstance(published, bool) else published):
         raise InvalidClientMetadataError(f"The member {name} holds a value that is not supported here.")
     return tuple(value) if member.kind == "list" else value
+
+
+def _is_text(value: Any) -> bool:
+    """Nothing that a page, a header or a database could stumble over: no control signs, no halves of a pair, no new lines."""
+    return isinstance(value, str) and len(value) <= MOST_SIGNS and value.isprintable()
 
 
 def _scopes(body: dict[str, Any], provider: dict[str, Any]) -> tuple[str, ...]:
@@ -187,7 +192,7 @@ def _check_keys(metadata: Metadata) -> None:
             if len(json.dumps(metadata.jwks)) > MOST_JWKS:
                 raise ValueError("too large")
             check_public_keys(metadata.jwks)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InvalidClientMetadataError(f"The jwks cannot be taken: {error}") from None
     by_key = (AuthMethod.PRIVATE_KEY, AuthMethod.SELF_SIGNED_TLS)
     if (metadata.auth_method in by_key or metadata.require_request_object) and not (metadata.jwks or metadata.jwks_uri):

@@ -1,5 +1,6 @@
 """Dynamic registration: by holders of an initial access token only, and strictly checked."""
 
+import json
 from typing import Any
 
 import pytest
@@ -17,7 +18,8 @@ NEW = {"client_name": "Sổ tay đại biểu", "redirect_uris": ["https://so-ta
 
 def register(house: House, body: Any, token: str | None = None) -> Response:
     bearer = {"authorization": f"Bearer {token or house.filled.initial_token}"}
-    return house.machine().post("/register", json=body, headers=bearer)
+    content = json.dumps(body)  # escapes what is not ASCII, halves of pairs as well
+    return house.machine().post("/register", content=content, headers=bearer | {"content-type": "application/json"})
 
 
 def test_a_registered_client_can_sign_people_in(house: House) -> None:
@@ -126,6 +128,9 @@ def test_the_field_with_the_wrong_address_is_named() -> None:
         {"scope": 5},
         {"client_name": {"vi": "x"}},
         {"client_name": "x" * 3000},
+        *({"client_name": name} for name in ("a\0b", "a\nb", "\ud800", "a\u202eb", "\x1b[31m")),
+        {"contacts": ["a\r\nb"]},
+        {"software_id": "\udfff"},
         {"contacts": "quan-tri@so-tay.test"},
         {"default_max_age": -1},
         {"default_max_age": True},
@@ -291,6 +296,16 @@ def test_a_key_that_is_private_weak_or_broken_is_refused(house: House, jwk: Any,
 @pytest.mark.parametrize("jwks", [{"keys": []}, {"keys": "x"}, {"x": 1}, {"keys": [EC_KEY] * 21}])
 def test_a_set_of_keys_that_is_none_is_refused(house: House, jwks: Any) -> None:
     assert register(house, NEW | {"jwks": jwks}).json()["error"] == "invalid_client_metadata"
+
+
+def test_a_body_that_is_too_deep_or_no_json_is_refused(house: House) -> None:
+    bearer = {"authorization": f"Bearer {house.filled.initial_token}"}
+    for depth in (500, 900, 980, 30_000):
+        begun = json.dumps(NEW)[:-1] + ', "jwks": '
+        deep = begun + '{"keys": ' + "[" * depth + "]" * depth + "}}"
+        for content in (deep, deep[:-1], begun + "NaN}"):
+            answer = house.machine().post("/register", content=content, headers=bearer)
+            assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client_metadata")
 
 
 def test_a_client_replaces_its_registration_and_gets_another_token_for_it(house: House) -> None:
