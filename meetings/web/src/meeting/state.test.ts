@@ -107,6 +107,15 @@ test('a broken line is told after five seconds, and the return begins where one 
   expect([store.line, store.lostAt, store.state?.quorum.present]).toEqual(['up', null, 1])
 })
 
+test('who may not see the meeting any more sees nothing of what was known', async () => {
+  first().say(snapshot(5))
+  world.serve(() => refusal('not-found', 404))
+  first().onclose({ code: 1006 })
+  await vi.advanceTimersByTimeAsync(2000)
+  await vi.waitFor(() => expect(store.refusal?.code).toBe('not-found'))
+  expect(store.state).toBeNull()
+})
+
 test('a line that dies without a word is cut and made anew', async () => {
   first().say(snapshot(5))
   await vi.advanceTimersByTimeAsync(39_000)

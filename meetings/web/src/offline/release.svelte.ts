@@ -5,6 +5,10 @@ export const release = {
   get newer(): boolean {
     return newer
   },
+  /** Not now: the next start takes it anyhow. */
+  later(): void {
+    newer = false
+  },
 }
 
 /** Keeps the app on the device, and hears of a new release: at the start, and whenever the page comes back to the eyes. */
