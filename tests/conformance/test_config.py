@@ -6,7 +6,8 @@ import httpx2
 import pytest
 
 from idp.clients.rules import SIGNED_BY
-from tests.conformance.conftest import Served
+from tests.conformance.conftest import Served, Suite
+from tests.conformance.peer import PeerRefused
 
 NEVER_SUPPORTED = {"none", "HS256", "HS384", "HS512"}
 
@@ -45,10 +46,51 @@ def test_oidcc_discovery_endpoint_verification(house: Served) -> None:
     check_provider(house)
 
 
-@pytest.mark.parametrize("name", ["authorization_endpoint", "token_endpoint", "registration_endpoint", "revocation_endpoint"])
-def test_what_discovery_names_is_there(house: Served, name: str) -> None:
-    answer = httpx2.post(discovered(house)[name], data={}, headers={"accept": "application/json"})
-    assert answer.status_code in (400, 401)
+def test_every_address_that_discovery_names_is_there(house: Served) -> None:
+    named = {name: value for name, value in discovered(house).items() if str(value).startswith(f"{house.issuer}/")}
+    assert {
+        "authorization_endpoint",
+        "token_endpoint",
+        "registration_endpoint",
+        "end_session_endpoint",
+        "jwks_uri",
+    } <= named.keys()
+    for name, url in named.items():
+        answers = [httpx2.request(method, url).status_code for method in ("GET", "POST")]
+        assert not {404, 500} & set(answers), (name, answers)
+        assert min(answers) < 405, (name, answers)
+
+
+def test_every_grant_type_that_discovery_names_is_known_at_the_token_endpoint(house: Served, suite: Suite) -> None:
+    found = discovered(house)
+    client = suite.register(grant_types=found["grant_types_supported"], token_endpoint_auth_method="client_secret_post")
+    credentials = {name: client[name] for name in ("client_id", "client_secret")}
+    for grant_type in [*found["grant_types_supported"], "password"]:
+        answer = httpx2.post(found["token_endpoint"], data=credentials | {"grant_type": grant_type})
+        unknown = answer.status_code == 400 and answer.json()["error"] == "unsupported_grant_type"
+        assert unknown == (grant_type == "password"), (grant_type, answer.text)
+
+
+def test_every_choice_that_discovery_names_can_be_registered_and_no_other(house: Served, suite: Suite) -> None:
+    found = discovered(house)
+    keys = {"jwks": {"keys": [suite.peer.key(alg="ES256")["public"]]}}
+    chosen = {
+        "subject_type": "subject_types_supported",
+        "id_token_signed_response_alg": "id_token_signing_alg_values_supported",
+        "userinfo_signed_response_alg": "userinfo_signing_alg_values_supported",
+        "introspection_signed_response_alg": "introspection_signing_alg_values_supported",
+        "authorization_signed_response_alg": "authorization_signing_alg_values_supported",
+        "request_object_signing_alg": "request_object_signing_alg_values_supported",
+        "token_endpoint_auth_method": "token_endpoint_auth_methods_supported",
+        "token_endpoint_auth_signing_alg": "token_endpoint_auth_signing_alg_values_supported",
+    }
+    for member, published in chosen.items():
+        for value in found[published]:
+            assert suite.register(**{member: value}, **keys)[member] == value
+        for value in {*NEVER_SUPPORTED, "never-heard-of"} - set(found[published]):
+            with pytest.raises(PeerRefused) as refused:
+                suite.register(**{member: value}, **keys)
+            assert refused.value.error == "invalid_client_metadata"
 
 
 def test_what_discovery_does_not_name_is_refused(house: Served) -> None:
