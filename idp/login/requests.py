@@ -1,12 +1,12 @@
 """Stored authorization requests: kept, bound to one browser, found again by each page."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 from urllib.parse import urlencode
 
 from fastapi import Depends, Query, Request
 from fastapi.responses import RedirectResponse
-from sqlalchemy import inspect
+from sqlalchemy import Table, bindparam, inspect, select, update
 from sqlalchemy.orm import Session, lazyload
 from sqlalchemy.orm.attributes import set_committed_value
 
@@ -18,11 +18,15 @@ from idp.login.rules import REQUEST_LIFETIME
 from shared.clock import Now
 from shared.db import Tx
 from shared.ids import new_id
+from shared.prepared import Prepared
 
 if TYPE_CHECKING:
     from idp.oidc.endpoint import Call
 
 _WITHOUT_CLIENT = lazyload(AuthorizationRequest.client)  # it is kept already, and has fifty columns
+_TABLE = cast(Table, AuthorizationRequest.__table__)
+_READ = Prepared(select(*_TABLE.c).where(_TABLE.c.id == bindparam("id_")))
+_KEEP_USERNAME = Prepared(update(_TABLE).where(_TABLE.c.id == bindparam("id_")), "username")
 
 
 def store_request(tx: Session, now: datetime, **members: Any) -> AuthorizationRequest:
@@ -54,8 +58,8 @@ def find_request(
     request = tx.get(AuthorizationRequest, request_id[:64], options=[_WITHOUT_CLIENT], with_for_update=waiting)
     if request is None:
         raise RequestUnknown()
-    if request.client_id and "client" in inspect(request).unloaded:
-        set_committed_value(request, "client", find_client(tx, request.client_id))
+    if "client" in inspect(request).unloaded:
+        set_committed_value(request, "client", find_client(tx, request.client_id) if request.client_id else None)
     if request.client_id and request.client is None:
         raise RequestUnknown()  # the client was removed since
     if request.browser is None and first_seen_by:
@@ -69,10 +73,27 @@ def find_request(
     return request
 
 
-def opened(call: "Call", *, to_change: bool = False) -> AuthorizationRequest:
-    """The request that the address of one of our pages names."""
+def _to_change(tx: Session, request_id: str) -> AuthorizationRequest | None:
+    waiting = {"of": AuthorizationRequest}
+    return tx.get(AuthorizationRequest, request_id, options=[_WITHOUT_CLIENT], with_for_update=waiting)
+
+
+def _to_read(tx: Session, request_id: str) -> AuthorizationRequest | None:
+    """One that belongs to no transaction: what is changed in it is not kept."""
+    row = _READ.one(tx, id_=request_id)
+    return AuthorizationRequest(**dict(zip(_TABLE.c.keys(), row, strict=True))) if row else None
+
+
+def opened(call: "Call") -> AuthorizationRequest:
+    """The request that the address of one of our pages names, to be read only."""
     request_id = call.request.query_params.get("request", "")
-    return find_request(call.tx, call.now, request_id, cookies.device(call.request), to_change=to_change)
+    return find_request(call.tx, call.now, request_id, cookies.device(call.request), to_change=False)
+
+
+def keep_username(tx: Session, stored: AuthorizationRequest, username: str) -> None:
+    """What was typed on the first page, for the second."""
+    stored.username = username
+    _KEEP_USERNAME.run(tx, id_=stored.id, username=username)
 
 
 def begin_again(request: AuthorizationRequest) -> str:
