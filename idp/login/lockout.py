@@ -2,8 +2,9 @@
 
 from datetime import datetime, timedelta
 from math import ceil
+from typing import cast
 
-from sqlalchemy import delete
+from sqlalchemy import Table, bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from idp.accounts.rules import normal_username
@@ -12,24 +13,33 @@ from idp.login.problems import AccountWaits, CodesWait, WrongPassword
 from idp.login.rules import FORGOTTEN_AFTER, FREE_TRIES, LONGEST_WAIT, wait_after
 from shared.db import lock
 from shared.ids import digest
+from shared.prepared import Prepared
 from shared.problems import Problem
+
+_TABLE = cast(Table, SignInFailure.__table__)
+_FOUND = Prepared(
+    select(_TABLE.c.failures, _TABLE.c.last_at, _TABLE.c.waits_until).where(_TABLE.c.name_digest == bindparam("name"))
+)
+_COLUMNS = ("failures", "last_at", "waits_until")
+_FIRST = Prepared(insert(_TABLE), "name_digest", *_COLUMNS)
+_AGAIN = Prepared(update(_TABLE).where(_TABLE.c.name_digest == bindparam("name")), *_COLUMNS)
 
 
 def begin_try(tx: Session, now: datetime, username: str) -> Problem:
     """Count one try; what to answer if it fails. Raises `AccountWaits` while the name has to wait."""
     name = digest(normal_username(username))
     lock(tx, f"sign-in/{name}")
-    row = tx.get(SignInFailure, name)
-    if row and row.waits_until and now < row.waits_until:
-        raise AccountWaits(minutes=_minutes(row.waits_until - now))
-    if row is None:
-        row = SignInFailure(name_digest=name, failures=0, last_at=now)
-        tx.add(row)
-    row.failures = 1 if now - row.last_at > FORGOTTEN_AFTER else row.failures + 1
-    row.last_at = now
-    wait = wait_after(row.failures)
-    row.waits_until = now + wait if wait else None
-    return AccountWaits(minutes=_minutes(wait)) if wait else WrongPassword(left=FREE_TRIES - row.failures)
+    failures, last_at, waits_until = _FOUND.one(tx, name=name) or (None, now, None)
+    if waits_until and now < waits_until:
+        raise AccountWaits(minutes=_minutes(waits_until - now))
+    count = 1 if failures is None or now - last_at > FORGOTTEN_AFTER else failures + 1
+    wait = wait_after(count)
+    counted = {"failures": count, "last_at": now, "waits_until": now + wait if wait else None}
+    if failures is None:
+        _FIRST.run(tx, name_digest=name, **counted)
+    else:
+        _AGAIN.run(tx, name=name, **counted)
+    return AccountWaits(minutes=_minutes(wait)) if wait else WrongPassword(left=FREE_TRIES - count)
 
 
 def _minutes(span: timedelta) -> int:

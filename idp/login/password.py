@@ -19,7 +19,7 @@ from idp.login.factors import has_factor
 from idp.login.lockout import begin_try, forget_failures
 from idp.login.models import AuthorizationRequest, Remembered
 from idp.login.problems import AccountWaits, UsernameMissing
-from idp.login.requests import go_on, opened
+from idp.login.requests import go_on, keep_username, opened
 from idp.login.rules import SignedIn, Step, next_step
 from idp.login.second_factor import proved
 from idp.login.sessions import seen_session, start_session
@@ -35,9 +35,9 @@ _BY_NAME = Prepared(select(Account.id, Account.password_hash).where(Account.acti
 _STILL = Prepared(
     select(Account.id).where(Account.id == bindparam("id_"), Account.active, Account.password_hash == bindparam("hash_"))
 )
-_HERE = select(Account).join(Remembered).where(Remembered.device == bindparam("device"))
-_HERE_BY_NAME = _HERE.where(Account.username == bindparam("name"))
-_LAST_HERE = _HERE.with_only_columns(Account.username).order_by(Remembered.at.desc()).limit(1)
+_HERE = select(Account.id, Account.username).join(Remembered).where(Remembered.device == bindparam("device"))
+_HERE_BY_NAME = Prepared(_HERE.where(Account.username == bindparam("name")))
+_LAST_HERE = Prepared(_HERE.order_by(Remembered.at.desc()).limit(1))
 
 
 def username_step(call: Call) -> Response:
@@ -46,20 +46,20 @@ def username_step(call: Call) -> Response:
 
 def ask_username(call: Call) -> Response:
     stored = opened(call)
-    device = cookies.device(call.request)
-    known = stored.username or stored.login_hint or call.tx.scalars(_LAST_HERE, {"device": device}).first() or ""
+    last = _LAST_HERE.one(call.tx, device=cookies.device(call.request))
+    known = stored.username or stored.login_hint or (last[1] if last else "")
     return show(call.request, "username.html", stored=stored, username=known)
 
 
 def take_username(call: Call) -> Response:
     check_form(call.request, call.params.get("form_token", ""))
-    stored = opened(call, to_change=True)
+    stored = opened(call)
     typed = normal_username(call.params.get("username", ""))
     if len(typed) > MOST_USERNAME:
         raise InvalidInput(errors=[{"field": "username", "rule": "string_too_long"}])
     if _signed_in_meanwhile(call, stored, typed):
         return go_on(stored)
-    stored.username = typed
+    keep_username(call.tx, stored, typed)
     if not typed:
         return show(call.request, "username.html", problem=UsernameMissing(), field="username", stored=stored, username="")
     answer = go_on(stored)
@@ -74,8 +74,8 @@ def ask_password(call: Call) -> Response:
 
 def _password_page(call: Call, stored: AuthorizationRequest, problem: Problem | None = None) -> Response:
     # Of the person only what this device knows already, by one statement whether anybody has the name or not.
-    here = {"device": cookies.device(call.request), "name": stored.username}
-    known = call.tx.scalars(_HERE_BY_NAME, here).first()
+    here = _HERE_BY_NAME.one(call.tx, device=cookies.device(call.request), name=stored.username)
+    known = call.tx.get(Account, here[0]) if here else None
     return show(call.request, "password.html", problem=problem, field="password", stored=stored, known=known)
 
 
@@ -99,7 +99,7 @@ async def take_password(request: Request) -> Response:
 def _begin_check(call: Call) -> Response | Meanwhile:
     """Count the try, then hash while no transaction is open, then judge: a pause in which nobody waits for the database."""
     check_form(call.request, call.params.get("form_token", ""))
-    stored, typed = opened(call, to_change=True), call.params.get("password", "")
+    stored, typed = opened(call), call.params.get("password", "")
     if len(typed.encode()) > MOST_PASSWORD_BYTES:
         raise InvalidInput(errors=[{"field": "password", "rule": "string_too_long"}])
     if _signed_in_meanwhile(call, stored, stored.username):
@@ -123,7 +123,7 @@ def _judge(
     if proof.fresh_hash:
         call.tx.execute(update(Account).where(Account.id == account_id).values(password_hash=proof.fresh_hash))
     if has_factor(call.tx, account_id):
-        waiting = opened(call, to_change=True)
+        waiting = opened(call)
         waiting.asked = waiting.asked | proved(call.now, account_id, proof.fresh_hash or password_hash or "")
         return go_on(waiting)
     answer = go_on(stored)
