@@ -25,7 +25,7 @@ RP = "https://rp.example.test/cb"  # nobody fetches it: the browser stops where 
 
 @dataclass
 class Served(House):
-    """A house with an address. `settings` may be replaced before a test; see `tests.idp.conftest.House` for the rest."""
+    """A house with an address; see `tests.idp.conftest.House` for the rest."""
 
     @property
     def issuer(self) -> str:

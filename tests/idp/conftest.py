@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 
 import psycopg
@@ -58,8 +59,9 @@ class Filled:
     initial_token: str
 
 
+@cache
 def fill(url: str) -> Filled:
-    """Migrate an empty database and put in what every story needs."""
+    """Migrate an empty database and put in what every story needs; once, though two folders of tests ask for it."""
     db, now = Database(url), clock.now()
     migrate.upgrade(db.engine, "idp")
     with db.write() as tx:
