@@ -1,5 +1,7 @@
 """Client authentication at the endpoints that clients call: by the one method that each client is registered with."""
 
+from base64 import b64decode
+
 from authlib.oauth2.rfc6749 import InvalidClientError
 from authlib.oauth2.rfc6749.util import extract_basic_authorization
 
@@ -42,8 +44,9 @@ def _credentials(call: Call) -> tuple[str, str, tuple[AuthMethod, ...]]:
         raise refused()
     if sent:
         try:
+            b64decode(sent[0].partition(" ")[2].strip(), validate=True)  # Authlib passes over what is no Base64
             client_id, secret = extract_basic_authorization({"Authorization": sent[0]})
-        except ValueError:  # the bytes behind Base64 are not UTF-8
+        except ValueError:  # no Base64, or the bytes behind it are not UTF-8
             client_id = secret = None
         if not client_id or not secret:
             raise refused()

@@ -67,7 +67,8 @@ def _what_fails(call: Call, header: dict[str, Any], claims: dict[str, Any], acce
         "jti": isinstance(jti, str) and 0 < len(jti) <= LONGEST_ID,
         "htm": claims.get("htm") == call.request.method,
         "htu": _place(claims.get("htu")) == _place(f"{call.settings.issuer}{call.request.scope['path']}"),
-        "iat": isinstance(iat, int | float) and abs(call.now.timestamp() - iat) <= FRESH.total_seconds(),
+        "iat": not out_of_time({"iat": iat}, call.now, "iat")
+        and call.now.timestamp() - float(iat or 0) <= FRESH.total_seconds(),
         "ath": not access_token or claims.get("ath") == _hash(access_token),
     }
     return [name for name, holds in checks.items() if not holds] + out_of_time({**claims, "iat": None}, call.now)
