@@ -34,6 +34,8 @@ class IdpSettings(Settings):
     def _take_certificates_from_proxies_only(self) -> Self:
         if self.client_certificate_header and not self.proxies:
             raise ValueError("CLIENT_CERTIFICATE_HEADER needs the addresses or networks of TRUSTED_PROXIES")
+        if self.client_certificate_ca and not Path(self.client_certificate_ca).is_file():
+            raise ValueError("CLIENT_CERTIFICATE_CA names no file")
         return self
 
     @cached_property

@@ -201,3 +201,9 @@ def test_a_certificate_header_without_the_proxys_address_does_not_start(proxies:
     members = settings_for("sqlite://").model_dump() | {"client_certificate_header": HEADER, "trusted_proxies": proxies}
     with pytest.raises(ValidationError, match="CLIENT_CERTIFICATE_HEADER"):
         IdpSettings(**members)
+
+
+def test_authorities_that_are_not_there_do_not_start() -> None:
+    members = settings_for("sqlite://").model_dump() | {"client_certificate_ca": "/nowhere/ca.pem"}
+    with pytest.raises(ValidationError, match="CLIENT_CERTIFICATE_CA"):
+        IdpSettings(**members)
