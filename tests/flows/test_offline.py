@@ -79,14 +79,15 @@ def release(tmp_path):
 
 
 def next_release(folder: Path) -> None:
-    """The same app under another name for its first file, as the next build would have it."""
-    page, worker = folder / "index.html", folder / "sw.js"
-    entry = page.read_text().split('src="/assets/index-')[1].split(".js")[0]
-    (folder / f"assets/index-{entry}.js").rename(folder / "assets/index-NewNewNe.js")
-    page.write_text(page.read_text().replace(f"index-{entry}.js", "index-NewNewNe.js"))
-    for file in (worker, *folder.glob("assets/*.js")):
-        file.write_text(file.read_text().replace(f"index-{entry}.js", "index-NewNewNe.js"))
-    worker.write_text(worker.read_text().replace('RELEASE="', 'RELEASE="b'))
+    """The same app under other names, as the next build would have it."""
+    scripts = [*folder.glob("assets/*.js")]
+    names = re.compile("|".join(re.escape(file.name) for file in scripts))
+    for file in (folder / "index.html", folder / "sw.js", *scripts):
+        file.write_text(names.sub(r"next-\g<0>", file.read_text()))
+    for file in scripts:
+        file.rename(file.with_name(f"next-{file.name}"))
+    worker = folder / "sw.js"
+    worker.write_text(worker.read_text().replace('RELEASE="', 'RELEASE="next-'))
 
 
 def test_a_newer_release_is_told_and_taken_when_asked(browser, demo, release):
@@ -101,7 +102,7 @@ def test_a_newer_release_is_told_and_taken_when_asked(browser, demo, release):
     expect(page.get_by_text("Có bản mới")).to_be_visible()
     assert len(page.evaluate("caches.keys()")) == 2, "the old release stays for the pages that still run it"
     page.get_by_role("button", name="Mở bản mới").click()
-    expect(page.locator("script[src*=NewNewNe]")).to_be_attached()
+    expect(page.locator("script[src*=next-]")).to_be_attached()
     expect(page.get_by_text("chưa xem được lịch họp")).to_be_visible()
     expect(page.get_by_text("Có bản mới")).to_have_count(0)
     screen.close()
