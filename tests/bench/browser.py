@@ -83,14 +83,14 @@ class Connection(asyncio.Protocol):
 
 
 class Browser:
-    """Speaks to one address on this machine, and to no other."""
+    """Speaks to one address on this machine, and to no other; `port`: to what stands behind the one of the address."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, port: int | None = None) -> None:
         parts = urlsplit(address)
         assert parts.hostname
         assert ip_address(parts.hostname).is_loopback, "this client loads servers on this machine only"
         self.address, self.cookies = address, dict[str, str]()
-        self._host, self._port, self._netloc = parts.hostname, parts.port or 80, parts.netloc
+        self._host, self._port, self._netloc = parts.hostname, port or parts.port or 80, parts.netloc
         self._connection = Connection()
 
     async def send(

@@ -236,11 +236,10 @@ def errors_in(told: Any) -> int:
 
 
 def start(stack: ExitStack, folder: Path, *, peers: bool) -> list[Provider]:
-    known = [stack.enter_context(providers.ours(folder, f"sqlite:///{folder}/idp.db", "sqlite"))]
+    known = [stack.enter_context(providers.ours_on(folder, "sqlite"))]
     if peers:
         known.append(stack.enter_context(providers.node()))
-    url, pid = stack.enter_context(providers.postgresql(folder))
-    known.append(stack.enter_context(providers.ours(folder, url, "postgresql", pid)))
+    known.append(stack.enter_context(providers.ours_on(folder, "postgresql")))
     if peers:
         known.append(stack.enter_context(providers.dot(folder)))
     return known

@@ -20,6 +20,7 @@ class Target:
     """A provider's addresses and the client that its load is made as."""
 
     address: str
+    port: int | None = None  # see `Browser`
     authorize: str = "/authorize"
     token: str = "/token"
     userinfo: str = "/userinfo"
@@ -38,7 +39,7 @@ class Target:
 class Person:
     def __init__(self, target: Target, number: int) -> None:
         self.target, self.number = target, number
-        self.browser = Browser(target.address)
+        self.browser = Browser(target.address, target.port)
         self.tokens: dict[str, Any] = {}
 
     async def begin(self) -> None:

@@ -11,7 +11,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from secrets import token_urlsafe
@@ -64,9 +64,9 @@ def on_server_core(*command: str) -> list[str]:
 
 
 @contextmanager
-def running(name: str, command: list[str], port: int, environment: dict[str, str]) -> Iterator[int]:
-    """The process id of a server that answers on its port; it is ended with the block, and its log stays in `VAR`."""
-    log_file = VAR / f"{name}.log"
+def running(name: str, command: list[str], port: int, environment: dict[str, str], folder: Path = VAR) -> Iterator[int]:
+    """The process id of a server that answers on its port; it is ended with the block, and its log stays in the folder."""
+    log_file = folder / f"{name}.log"
     with log_file.open("wb") as log:
         process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment}, stdout=log, stderr=log)
     try:
@@ -96,12 +96,12 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def fill(url: str) -> dict[str, str]:
+def fill(url: str, accounts: int = ACCOUNTS) -> dict[str, str]:
     """Accounts and a client for each algorithm in an empty database; the clients' secrets by algorithm."""
     db, now = Database(url), clock.now()
     migrate.upgrade(db.engine, "idp")
     with db.write() as tx:
-        for number in range(ACCOUNTS):
+        for number in range(accounts):
             name = f"Nguyễn Văn {number}"
             create_account(tx, now, username=f"user{number}", full_name=name, honorific="Ông", password=PASSWORD)
         plan = Metadata(
@@ -119,14 +119,17 @@ def fill(url: str) -> dict[str, str]:
     return {alg: secret or "" for alg, (_, secret) in clients.items()}
 
 
+def serve_command(port: int) -> list[str]:
+    return [str(BIN / "dienhong"), "serve", "idp", "--port", str(port)]
+
+
 @contextmanager
-def ours(folder: Path, url: str, database: str, postgres: int | None = None, port: int = 0) -> Iterator[Provider]:
+def ours(url: str, database: str, postgres: int | None = None) -> Iterator[Provider]:
     """`dienhong serve idp` on an empty database: one process, and the settings that a deployment has."""
-    secrets, port = fill(url), port or free_port()
+    secrets, port = fill(url), free_port()
     address = f"http://127.0.0.1:{port}"
     environment = {"PUBLIC_URL": address, "DATABASE_URL": url, "SECRET": token_urlsafe(48)}
-    command = on_server_core(str(BIN / "dienhong"), "serve", "idp", "--port", str(port))
-    with running(f"ours-{database}", command, port, environment) as pid:
+    with running(f"ours-{database}", on_server_core(*serve_command(port)), port, environment) as pid:
         targets = {
             alg: Target(address=address, client_id=f"bench-{alg.lower()}", client_secret=secret)
             for alg, secret in secrets.items()
@@ -151,6 +154,16 @@ def postgresql(folder: Path) -> Iterator[tuple[str, int]]:
         yield server.get_uri(), pid
     finally:
         server.cleanup()
+
+
+@contextmanager
+def ours_on(folder: Path, database: str) -> Iterator[Provider]:
+    """Ours on `sqlite`, or on a `postgresql` that is started for it."""
+    with ExitStack() as stack:
+        url, pid = f"sqlite:///{folder}/idp.db", None
+        if database == "postgresql":
+            url, pid = stack.enter_context(postgresql(folder))
+        yield stack.enter_context(ours(url, database, pid))
 
 
 @contextmanager
