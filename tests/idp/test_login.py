@@ -212,3 +212,24 @@ def test_a_password_of_a_megabyte_is_refused_before_hashing(house: House) -> Non
     page = follow(browser, send_form(browser, begin(browser), username="hanhnth"))
     assert send_form(browser, page, password="x" * 2000).status_code == 422
     assert send_form(browser, page, password="x" * 1_000_000).status_code == 413
+
+
+@pytest.mark.parametrize("left_open", ["username", "password"])
+def test_a_form_left_open_while_another_tab_signs_in_goes_on(house: House, left_open: str) -> None:
+    browser = house.browser()
+    form = begin(browser)
+    if left_open == "password":
+        form = follow(browser, send_form(browser, form, username="hanhnth"))
+    tokens(house, browser)
+    answer = send_form(browser, form, **{left_open: "hanhnth" if left_open == "username" else "what was typed by then"})
+    assert "code" in answer_of(follow(browser, answer))
+    assert "sign-in.refused" not in house.acts()
+
+
+def test_a_form_left_open_in_which_another_person_is_named_asks_for_their_password(house: House) -> None:
+    browser = house.browser()
+    form = begin(browser)
+    tokens(house, browser)
+    page = follow(browser, send_form(browser, form, username="thienbd"))
+    assert 'name="password"' in page.text
+    assert "code" in answer_of(follow(browser, send_form(browser, page, password=PASSWORD + "2")))

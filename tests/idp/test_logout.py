@@ -1,13 +1,15 @@
 """Sign-out: here, at the applications, and what is told of it."""
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from time import monotonic, sleep
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote
 
 import jwt
 import pytest
@@ -18,7 +20,7 @@ from idp.oidc.backchannel import EVENT, tell_all
 from idp.oidc.models import LogoutNotice
 from shared.jobs import Job, run_due
 from tests.idp.conftest import APP, ISSUER, House
-from tests.idp.walk import answer_of, as_spa, begin, follow, renew, send_form, tokens, who
+from tests.idp.walk import answer_of, as_spa, begin, follow, renew, send_form, sign_in, tokens, who
 
 BYE = f"{APP}/bye"
 
@@ -227,3 +229,44 @@ def test_who_is_not_signed_in_is_told_so(house: House) -> None:
     assert "Không có ứng dụng nào đang mở" in page.text
     unknown = house.browser().get("/signed-out", params={"id": "unknown"})
     assert (unknown.status_code, 'id="problem-sign-out-unknown"' in unknown.text) == (404, True)
+
+
+def test_an_application_that_hears_through_the_browser_is_framed_and_told_so(house: House) -> None:
+    browser = house.browser()
+    house.change_client("spa", frontchannel_logout_uri="https://spa.test:8443/front?x=1")
+    house.change_client("web", frontchannel_logout_uri="https://evil.test;script-src/front")
+    tokens(house, browser)
+    as_spa(house, browser)
+    page = follow(browser, send_form(browser, browser.get("/end_session")))
+    assert "đã báo qua trình duyệt này</span></li>" in page.text
+    frames = re.findall(r'<iframe src="([^"]+)"', page.text)
+    assert [one.split("&amp;sid=")[0] for one in frames] == [
+        f"https://spa.test:8443/front?x=1&amp;iss={quote(ISSUER, safe='')}"
+    ]
+    policy = page.headers["content-security-policy"]
+    assert policy == "default-src 'self'; frame-src https://spa.test:8443; frame-ancestors 'none'; base-uri 'none'"
+    house.later(minutes=1)
+    again = browser.get(page.request.url)
+    assert ("<iframe" in again.text, "frame-src 'none'" in again.headers["content-security-policy"]) == (False, True)
+
+
+def test_only_the_page_for_session_management_may_be_framed(house: House) -> None:
+    browser = house.browser()
+    page = browser.get("/check_session")
+    assert page.headers["content-security-policy"].endswith("frame-ancestors *")
+    assert 'data-cookie="__Host-idp-state"' in page.text
+    for path in ("/", "/end_session", "/signed-out?id=x", "/static/check-session.js"):
+        assert "frame-ancestors 'none'" in browser.get(path).headers["content-security-policy"]
+
+
+def test_the_state_of_the_session_stands_in_the_answer_and_is_given_again_where_it_was_lost(house: House) -> None:
+    browser = house.browser()
+    page = begin(browser)
+    known = answer_of(sign_in(browser, page))["session_state"]
+    state, salt = browser.cookies["__Host-idp-state"], known.split(".")[1]
+    assert known == f"{sha256(f'web {APP} {state} {salt}'.encode()).hexdigest()}.{salt}"
+    del browser.cookies["__Host-idp-state"]
+    begin(browser)
+    assert browser.cookies["__Host-idp-state"] == state
+    follow(browser, send_form(browser, browser.get("/end_session")))
+    assert "__Host-idp-state" not in browser.cookies
