@@ -18,6 +18,7 @@ from shared.problems import (
     FreshSignInNeeded,
     InvalidInput,
     MethodNotAllowed,
+    Misdirected,
     NotFound,
     NotSignedIn,
     TooLarge,
@@ -36,6 +37,7 @@ REFUSALS = {
     MethodNotAllowed: (405, "method-not-allowed"),
     Conflict: (409, "conflict"),
     TooLarge: (413, "too-large"),
+    Misdirected: (421, "misdirected"),
     InvalidInput: (422, "invalid-input"),
     TooManyRequests: (429, "too-many-requests"),
     Unavailable: (503, "unavailable"),
@@ -300,3 +302,22 @@ def test_a_record_keeps_plain_facts_and_none_of_the_callers_own_words(serve):
         with browser.app.state.db.read() as tx:
             [row] = tx.scalars(select(AuditEvent)).all()
     assert row.facts == {"facts": {"limit": "1 MB", "max_age": "300"}}
+
+
+@pytest.mark.parametrize(
+    ("public_url", "host", "taken"),
+    [
+        ("https://hop.example.test", "hop.example.test", True),
+        ("https://hop.example.test", "hop.example.test:443", True),
+        ("https://hop.example.test", "hop.example.test:80", False),
+        ("https://hop.example.test", "example.test", False),
+        ("http://127.0.0.1:8400", "127.0.0.1:8400", True),
+        ("http://127.0.0.1:8400", "127.0.0.1", False),
+        ("http://[::1]:8400", "[::1]:8400", True),
+        ("http://[::1]", "[::1]:80", True),
+    ],
+)
+def test_a_service_that_says_so_answers_to_its_own_host_only(serve, public_url, host, taken):
+    with serve(router, service={"own_host_only": True}, public_url=public_url) as browser:
+        found = [browser.get(path, headers={"host": host}).status_code for path in ("/read", "/healthz", "/nowhere")]
+    assert found == ([200, 200, 404] if taken else [421, 200, 421])
