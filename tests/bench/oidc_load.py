@@ -128,7 +128,10 @@ async def measure(
     round_ = Round(SCENARIOS[scenario])
     before = {part: cpu_ns(family(*pids)) for part, pids in parts.items()}
     own, started = time.process_time(), time.perf_counter()
-    await (arriving(round_, people, rate, seconds) if rate else closed(round_, people, seconds))
+    try:
+        await (arriving(round_, people, rate, seconds) if rate else closed(round_, people, seconds))
+    except TimeoutError:
+        round_.errors.append(f"an operation was not answered within {DRAINING} s")
     took, own = time.perf_counter() - started, time.process_time() - own
     spent = {part: cpu_seconds(before[part], cpu_ns(family(*pids))) for part, pids in parts.items()}
     count, times = len(round_.seconds), sorted(round_.seconds)
