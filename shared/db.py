@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
@@ -15,7 +16,7 @@ from sqlalchemy import DateTime, Dialect, Engine, MetaData, create_engine, event
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
-from shared.group_commit import Group
+from shared.group_commit import Group, MustWait
 from shared.problems import Unavailable
 
 T = TypeVar("T")
@@ -59,8 +60,11 @@ class Base(DeclarativeBase):
 class Database:
     """One engine, two ways in: `write` and `read`."""
 
-    def __init__(self, url: str, **info: Any) -> None:
-        """`info` goes to every session's `info`: what an action needs to reach after the commit."""
+    def __init__(self, url: str, *, alone: bool = True, **info: Any) -> None:
+        """`alone`: no other process serves from the same SQLite file, so that its lock is hardly ever taken.
+
+        `info` goes to every session's `info`: what an action needs to reach after the commit.
+        """
         self.engine: Engine = _engine(url)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         reading: dict[str, Any] = (
@@ -73,35 +77,38 @@ class Database:
         self.wake = threading.Event()  # set when a job was added through this object
         self._reading = self.engine.execution_options(**reading)
         self._reader = sessionmaker(self._reading, expire_on_commit=False, info={"db": self})
-        self.writes = Group(self.write, "group-writes", in_loop=self.is_sqlite)  # for hot paths: one commit for many requests
-        self.reads = Group(self.read, "group-reads", in_loop=self.is_sqlite)
+        in_loop = self.is_sqlite and alone
+        self.writes = Group(
+            self.write, "group-writes", at_once=partial(self.write, waits=False) if in_loop else None
+        )  # for hot paths: one commit for many requests
+        self.reads = Group(self.read, "group-reads", at_once=self.read if in_loop else None)
         self.kept: dict[str, tuple[float, Any]] = {}  # see `kept`
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
+    def write(self, *, waits: bool = True) -> Iterator[Session]:
         """A transaction that may write: committed on leaving, rolled back on any error.
 
         On SQLite it takes the write lock at once (BEGIN IMMEDIATE): a reader that turns writer would
         fail with BUSY_SNAPSHOT, which no timeout mends. What was given to `after_commit` runs last.
         """
         with self._writer() as session:
-            with self._take_turn(), session.begin():
+            with self._take_turn(waits), session.begin():
                 yield session
             for deed in session.info.pop("after_commit", []):
                 deed()
 
     @contextmanager
-    def _take_turn(self) -> Iterator[None]:
+    def _take_turn(self, waits: bool) -> Iterator[None]:
         """Writers of one process queue here; SQLite's own busy handler sleeps and polls, and can starve one of them."""
         if not self.is_sqlite:
             yield
-        elif self._turn.acquire(timeout=BUSY):
+        elif self._turn.acquire(timeout=BUSY if waits else 0):
             try:
                 yield
             finally:
                 self._turn.release()
         else:
-            raise Unavailable()
+            raise Unavailable() if waits else MustWait()
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -139,7 +146,7 @@ class Database:
 def _engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
         return create_engine(url, pool_size=POOL, max_overflow=0, pool_timeout=2, pool_pre_ping=True)
-    engine = create_engine(url, pool_size=POOL, max_overflow=0, connect_args={"check_same_thread": False, "timeout": BUSY})
+    engine = create_engine(url, pool_size=POOL, max_overflow=8, connect_args={"check_same_thread": False, "timeout": BUSY})
 
     @event.listens_for(engine, "connect")
     def on_connect(connection: Any, _record: Any) -> None:

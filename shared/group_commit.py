@@ -17,6 +17,11 @@ MOST = 64  # works in one transaction: bounds how long the first of them waits f
 
 T = TypeVar("T")
 Work = Callable[[Session], Any]
+Opening = Callable[[], AbstractContextManager[Session]]
+
+
+class MustWait(Exception):
+    """A transaction cannot be opened at once."""
 
 
 @dataclass(slots=True)
@@ -37,13 +42,23 @@ class _Waiting:
 
 
 class Group:
-    """One thread that runs works together in transactions of `open_transaction`, for the coroutines that hand them in."""
+    """Runs the works of coroutines together in transactions of `open_transaction`, in a thread of its own."""
 
     def __init__(
-        self, open_transaction: Callable[[], AbstractContextManager[Session]], name: str, *, in_loop: bool = False
+        self,
+        open_transaction: Opening,
+        name: str,
+        *,
+        at_once: Opening | None = None,
+        pause: float = 0.0,
     ) -> None:
-        self._open = open_transaction
-        self._in_loop = in_loop
+        """`at_once` opens a transaction in the event loop, or raises `MustWait` where it would have to wait for another:
+        the loop never does, for who holds up the other may be waiting for the loop.
+
+        `pause`: least seconds between two transactions in the loop. Work that comes alone still runs at once.
+        """
+        self._open, self._at_once = open_transaction, at_once
+        self._pause, self._rests_until = pause, 0.0
         self._batch: list[_Waiting] = []
         self._waiting: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
@@ -55,33 +70,44 @@ class Group:
         `work` may be run twice: when another of its group fails, each is run again in a transaction of its own.
         So all that it changes, it changes through the session.
         """
-        if self._in_loop:
-            return await self._soon(work)
+        loop = asyncio.get_running_loop()
+        one = _Waiting(work, loop, loop.create_future())
+        if self._at_once is None:
+            self._hand_over([one])
+        else:
+            self._soon(one, loop)
+        result: T = await one.future
+        return result
+
+    def _soon(self, one: _Waiting, loop: asyncio.AbstractEventLoop) -> None:
+        if not self._batch:
+            rest = self._rests_until - loop.time()
+            if rest > 0:
+                loop.call_later(rest, self._run_batch)
+            else:
+                loop.call_soon(self._run_batch)
+        self._batch.append(one)
+
+    def _run_batch(self) -> None:
+        batch, self._batch = self._batch, []
+        try:
+            done = self._together(batch, self._at_once or self._open)
+        except MustWait:
+            done = False
+        if done:
+            _settle(batch)
+        else:
+            self._hand_over(batch)
+        if self._pause:
+            self._rests_until = asyncio.get_running_loop().time() + self._pause
+
+    def _hand_over(self, batch: list[_Waiting]) -> None:
         if not self._thread.ident:
             with self._started:
                 if not self._thread.ident:
                     self._thread.start()
-        loop = asyncio.get_running_loop()
-        one = _Waiting(work, loop, loop.create_future())
-        self._waiting.put(one)
-        result: T = await one.future
-        return result
-
-    async def _soon(self, work: Callable[[Session], T]) -> T:
-        loop = asyncio.get_running_loop()
-        one = _Waiting(work, loop, loop.create_future())
-        if not self._batch:
-            loop.call_soon(self._run_batch)
-        self._batch.append(one)
-        result: T = await one.future
-        return result
-
-    def _run_batch(self) -> None:
-        batch, self._batch = self._batch, []
-        if not self._together(batch):
-            for one in batch:
-                self._alone(one)
-        _settle(batch)
+        for one in batch:
+            self._waiting.put(one)
 
     def close(self) -> None:
         """Run what waits, then end the thread."""
@@ -91,9 +117,9 @@ class Group:
 
     def _serve(self) -> None:
         while batch := self._next():
-            if not self._together(batch):
+            if not self._together(batch, self._open):
                 for one in batch:
-                    self._alone(one)
+                    self._together([one], self._open)
             for loop in {id(one.loop): one.loop for one in batch}.values():
                 settled = [one for one in batch if one.loop is loop]
                 if not loop.is_closed():
@@ -113,23 +139,22 @@ class Group:
             batch.append(more)
         return batch
 
-    def _together(self, batch: list[_Waiting]) -> bool:
+    def _together(self, batch: list[_Waiting], open_transaction: Opening) -> bool:
         try:
-            with self._open() as tx:
+            with open_transaction() as tx:
                 for one in batch:
                     one.result = one.work(tx)
                     if tx.identity_map or tx.new:
                         tx.flush()
                         tx.expunge_all()  # what one has read is never another's truth
+        except MustWait:
+            raise
         except BaseException as error:
             if len(batch) == 1:
                 batch[0].error = error
                 return True
             return False
         return True
-
-    def _alone(self, one: _Waiting) -> None:
-        self._together([one])
 
 
 def _settle(batch: list[_Waiting]) -> None:

@@ -1,0 +1,77 @@
+"""Works that share a transaction: each waits for its commit, none spoils another's, and the loop never waits for a thread."""
+
+import asyncio
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from shared.db import Database
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Any:
+    made = Database(f"sqlite:///{tmp_path}/group.db")
+    with made.write() as tx:
+        tx.execute(text("CREATE TABLE line (text TEXT UNIQUE)"))
+    yield made
+    made.close()
+
+
+def put(word: str) -> Any:
+    def work(tx: Session) -> str:
+        tx.execute(text("INSERT INTO line VALUES (:word)"), {"word": word})
+        return word
+
+    return work
+
+
+def lines(db: Database) -> list[str]:
+    with db.read() as tx:
+        return sorted(tx.execute(text("SELECT text FROM line")).scalars())
+
+
+def test_a_failing_work_takes_nothing_of_the_others_with_it(db: Database) -> None:
+    async def together() -> list[Any]:
+        works = [put("a"), put("b"), put("a"), put("c")]
+        return await asyncio.gather(*(db.writes.run(work) for work in works), return_exceptions=True)
+
+    answers = asyncio.run(together())
+    assert [answer for answer in answers if isinstance(answer, str)] == ["a", "b", "c"]
+    assert sum(isinstance(answer, Exception) for answer in answers) == 1
+    assert lines(db) == ["a", "b", "c"]
+
+
+def test_the_loop_goes_on_while_another_holds_the_write_lock_and_waits_for_the_loop(db: Database) -> None:
+    """A plain route keeps its transaction open across turns of the loop: waiting for it in the loop would be a deadlock."""
+
+    async def both() -> str:
+        holding, loop_turned = threading.Event(), threading.Event()
+
+        def route() -> None:
+            with db.write() as tx:
+                put("route")(tx)
+                holding.set()
+                assert loop_turned.wait(5), "the event loop stood still"
+
+        under_way = asyncio.create_task(asyncio.to_thread(route))
+        await asyncio.to_thread(holding.wait)
+        grouped = asyncio.create_task(db.writes.run(put("grouped")))
+        await asyncio.sleep(0.05)
+        loop_turned.set()
+        await under_way
+        return await grouped
+
+    assert asyncio.run(both()) == "grouped"
+    assert lines(db) == ["grouped", "route"]
+
+
+def test_a_work_is_told_only_after_its_commit(db: Database) -> None:
+    async def read_back() -> list[str]:
+        await db.writes.run(put("kept"))
+        return lines(db)
+
+    assert asyncio.run(read_back()) == ["kept"]
