@@ -97,7 +97,7 @@ def build(settings: MeetingsSettings) -> FastAPI:
     app.state.issuer_keys = IssuerKeys(settings.issuer)
     app.state.box = Box(app.state.db)
     app.state.hub = hub.Hub(app.state.db, Turnout(), access_models.ended_since, seats.levels_of)
-    app.state.front = socket.Front(app.state.hub, app.state.db, app.state.box.answer)
+    app.state.front = socket.Front(app.state.hub, app.state.db, app.state.box.take)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
 
@@ -108,6 +108,7 @@ async def _listen(app: FastAPI) -> None:
     finally:
         app.state.hub.close()
         app.state.box.close()
+        app.state.front.tickets.close()
 
 
 async def _watch_doors(app: FastAPI) -> None:

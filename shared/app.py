@@ -142,9 +142,13 @@ def _on_problem(request: Request, problem: Exception) -> Response:
     return answer_problem(request, problem)
 
 
+def is_audited(problem: Problem) -> bool:
+    return problem.status in AUDITED if problem.audited is None else problem.audited
+
+
 def record_refusal(db: Database, problem: Problem, *, actor: str, object: str) -> None:
     """One audit event, where the problem's class or status asks for one."""
-    if not (problem.status in AUDITED if problem.audited is None else problem.audited):
+    if not is_audited(problem):
         return
     # Lists and objects may be the caller's own words: a private note, rows of a table.
     facts = {name: str(value)[:200] for name, value in problem.facts.items() if isinstance(value, str | int)}

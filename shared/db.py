@@ -77,12 +77,14 @@ class Database:
         self.wake = threading.Event()  # set when a job was added through this object
         self._reading = self.engine.execution_options(**reading)
         self._reader = sessionmaker(self._reading, expire_on_commit=False, info={"db": self})
-        in_loop = self.is_sqlite and alone
-        self.writes = Group(
-            self.write, "group-writes", at_once=partial(self.write, waits=False) if in_loop else None
-        )  # for hot paths: one commit for many requests
-        self.reads = Group(self.read, "group-reads", at_once=self.read if in_loop else None)
+        self._in_loop = self.is_sqlite and alone
+        self.writes = self.group("group-writes")  # for hot paths: one commit for many requests
+        self.reads = Group(self.read, "group-reads", at_once=self.read if self._in_loop else None)
         self.kept: dict[str, tuple[float, Any]] = {}  # see `kept`
+
+    def group(self, name: str, *, pause: float = 0.0) -> Group:
+        """A group of writers whose transactions are its own; who makes it closes it."""
+        return Group(self.write, name, at_once=partial(self.write, waits=False) if self._in_loop else None, pause=pause)
 
     @contextmanager
     def write(self, *, waits: bool = True) -> Iterator[Session]:

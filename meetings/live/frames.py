@@ -3,30 +3,35 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from meetings.live.events import Logged
 from meetings.live.snapshot import Snapshot
 from meetings.live.views import View
-from meetings.live.wire import Wire
 
 
-class Hello(Wire):
+class Said(BaseModel):
+    """What a client says: known fields only, each of a pattern that leaves nothing to guard against."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Hello(Said):
     """Where the client stands: nothing yet (nulls), or the epoch and `seq` that it has applied."""
 
     type: Literal["hello"]
-    epoch: str | None = Field(None, max_length=64)
+    epoch: Annotated[str, Field(pattern=r"^[A-Za-z0-9]{0,64}$")] | None = None
     since: int | None = Field(None, ge=0)
 
 
-class VoteCast(Wire):
+class VoteCast(Said):
     """A ballot: the body of `POST .../ballots` and its idempotency key. A retry by either way gets the same receipt."""
 
     type: Literal["vote.cast"]
-    poll_id: Annotated[str, Field(max_length=64)]
+    poll_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,64}$")]
     choice: Literal["in_favour", "against", "abstaining"]
-    key: Annotated[str, Field(min_length=16, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
-    replaces: Annotated[str, Field(max_length=64)] | None = None
+    key: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
+    replaces: Annotated[str, Field(pattern=r"^[a-f0-9]{0,64}$")] | None = None
 
 
 class Receipt(View):

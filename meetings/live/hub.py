@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from meetings.live import log
 from meetings.live.doors import retry_hint
-from meetings.live.frames import EventsFrame, Frame, HeartbeatFrame, PresenceFrame, TurnoutFrame
+from meetings.live.frames import EventsFrame, Frame, HeartbeatFrame, Hello, PresenceFrame, TurnoutFrame
 from meetings.live.log import Level
 from meetings.live.models import Event
 from meetings.live.wires import PING, Wire, finished
@@ -49,7 +49,7 @@ class Listener:
     member_id: str
     level: Level
     hub: "Hub"
-    answer: "Callable[[Listener, str], Awaitable[None]]"
+    answer: "Callable[[Listener, str], Awaitable[None] | None]"  # None: it is answered, or will be without a task
     joined_at: float = 0.0
     greeted: bool = False
     answering: int = 0
@@ -57,13 +57,13 @@ class Listener:
     def hear(self, text: str) -> None:
         if self.answering >= MOST_ASKED:
             self.wire.end(TOO_MUCH)
-        else:
+        elif work := self.answer(self, text):
             self.answering += 1
-            self.hub.work(self._answer(text))
+            self.hub.work(self._finish(work))
 
-    async def _answer(self, text: str) -> None:
+    async def _finish(self, work: Awaitable[None]) -> None:
         try:
-            await self.answer(self, text)
+            await work
         finally:
             self.answering -= 1
 
@@ -84,6 +84,7 @@ class Room:
     turnout: TurnoutFrame | None = None
     presence: list[str] = field(default_factory=list)
     moved: bool = False  # somebody came or went
+    reading: bool = False
     rights_at: float = 0.0
     beat_at: float = 0.0
     read_at: float = 0.0
@@ -152,6 +153,13 @@ class Hub:
         if listener.level >= Level.DESK:
             listener.wire.write(encode(PresenceFrame(members=room.presence)))
 
+    def nothing_missed(self, listener: Listener, hello: Hello) -> bytes | None:
+        """The answer to who has everything that this process has told: what is newer will be told, and nobody need look."""
+        room = self._rooms[listener.meeting_id]
+        if (hello.epoch, hello.since) != (room.epoch, room.seq) or room.wake.is_set() or room.reading:
+            return None
+        return encode(EventsFrame(after=room.seq, up_to=room.seq, events=[]))
+
     def leave(self, listener: Listener) -> None:
         for counter, name in ((self.of_session, listener.sid), (self.of_member, listener.member_id)):
             counter[name] -= 1
@@ -176,11 +184,14 @@ class Hub:
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(TICK, NET, BEAT)):
                     await room.wake.wait()
+            told = room.seq
             try:
                 await self._turn(meeting_id, room, clock())
             except Exception:
                 logger.warning("hub.read-failed", meeting=meeting_id, exc_info=True)
-            await asyncio.sleep(COALESCE)
+                await asyncio.sleep(TICK)
+            if room.seq != told:
+                await asyncio.sleep(COALESCE)
         del self._rooms[meeting_id]
 
     async def _turn(self, meeting_id: str, room: Room, instant: float) -> None:
@@ -205,7 +216,11 @@ class Hub:
                 listener.wire.transport.abort()
 
     async def _read_aloud(self, meeting_id: str, room: Room) -> None:
-        events = await self._db.reads.run(lambda tx: log.tail(tx, meeting_id, room.seq))
+        room.reading = True
+        try:
+            events = await self._db.reads.run(lambda tx: log.tail(tx, meeting_id, room.seq))
+        finally:
+            room.reading = False
         if not events:
             await self._count(meeting_id, room)
             return

@@ -17,13 +17,14 @@ from meetings.live.hub import NOT_UNDERSTOOD, RESTART, Hub, Listener, encode
 from meetings.live.log import Level
 from meetings.live.models import Ticket
 from meetings.live.snapshot import Snapshots
-from meetings.live.wires import Wire, finished
+from meetings.live.wires import Wire
 from shared.clock import now
 from shared.db import Database, kept
 from shared.ids import digest, new_token
 from shared.prepared import Prepared
 
 router = APIRouter()
+TOGETHER = 0.004  # seconds in which those who come share a transaction, while many come
 TICKET_LIFE = timedelta(minutes=1)
 TAIL_LIMIT = 1000  # a reader further behind gets a snapshot
 SOCKETS_PER_SESSION, SOCKETS_PER_MEMBER = 5, 50
@@ -38,7 +39,7 @@ _REDEEM = Prepared(
 )
 _said: TypeAdapter[Hello | VoteCast] = TypeAdapter(Annotated[Hello | VoteCast, Field(discriminator="type")])
 
-Cast = Callable[[Listener, VoteCast], Awaitable[bytes]]  # the text of the answer
+Cast = Callable[[Listener, VoteCast], None]  # takes a ballot; its answer goes to the listener's wire
 Entry = tuple[str, str, str, int, datetime]  # meeting, sign-in, member, level, until when
 
 
@@ -58,18 +59,13 @@ def issue_ticket(tx: Session, instant: datetime, meeting_id: str, sid: str, memb
     return token
 
 
-async def _redeem(db: Database, token: str) -> Entry | None:
-    """Deleted and read by one statement, so that of two who come with the same ticket one gets in."""
-    rows: list[Entry] = await db.writes.run(lambda tx: _REDEEM.all(tx, digest=digest(token)))
-    return rows[0] if rows and rows[0][4] >= now() else None
-
-
 class Front:
     """What the sockets of one process share."""
 
     def __init__(self, hub: Hub, db: Database, cast: Cast) -> None:
         self.hub, self.db, self.cast = hub, db, cast
         self.doors, self.snapshots = Doors(), Snapshots(db)
+        self.tickets = db.group("tickets", pause=TOGETHER)
 
     async def enter(self, socket: WebSocket, wire: Wire, ticket: str) -> None:
         if hint := self.doors.admit(wire.loop.time()):
@@ -77,7 +73,7 @@ class Front:
             await socket.close(TRY_LATER, hint)  # the ticket is still good
             return
         try:
-            entry = await _redeem(self.db, ticket)
+            entry = await self._redeem(ticket)
             room = await self.hub.room(entry[0]) if entry else None
         except SQLAlchemyError:
             await socket.accept()
@@ -96,20 +92,30 @@ class Front:
         hub.join(room, listener)
         wire.attach(listener)
 
-    async def answer(self, listener: Listener, text: str) -> None:
+    async def _redeem(self, token: str) -> Entry | None:
+        """Deleted and read by one statement, so that of two who come with the same ticket one gets in."""
+        rows: list[Entry] = await self.tickets.run(lambda tx: _REDEEM.all(tx, digest=digest(token)))
+        return rows[0] if rows and rows[0][4] >= now() else None
+
+    def answer(self, listener: Listener, text: str) -> Awaitable[None] | None:
         """A `hello` gets what the client misses, a ballot its receipt or refusal; anything else ends the socket."""
         try:
             said = _said.validate_json(text)
         except ValidationError:
             listener.wire.end(NOT_UNDERSTOOD)
-            return
+            return None
+        if isinstance(said, VoteCast):
+            self.cast(listener, said)
+            return None
+        listener.greeted = True
+        if frame := self.hub.nothing_missed(listener, said):
+            listener.wire.write(frame)
+            return None
+        return self._tell(listener, said)
+
+    async def _tell(self, listener: Listener, hello: Hello) -> None:
         try:
-            if isinstance(said, Hello):
-                frame = await self._catch_up(listener.meeting_id, listener.level, said)
-                listener.greeted = True
-                listener.wire.write(frame, grant=True)
-            else:
-                listener.wire.write(finished(await self.cast(listener, said)))
+            listener.wire.write(await self._catch_up(listener.meeting_id, listener.level, hello), grant=True)
         except SQLAlchemyError:
             listener.wire.end(RESTART, retry_hint(1))
 

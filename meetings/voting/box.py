@@ -7,11 +7,10 @@ share the next. One commit a ballot costs five times as much (`make bench-live`;
 import asyncio
 import hmac
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from hashlib import sha256
 from itertools import groupby
 from typing import Any
 
@@ -27,20 +26,21 @@ from meetings.attendance.problems import NotPresent
 from meetings.bodies.models import Member
 from meetings.live.frames import Receipt, VoteCast, VoteRefused
 from meetings.live.hub import Listener
+from meetings.live.wires import finished
 from meetings.voting import rules
 from meetings.voting.models import Ballot, Poll, PollVoter
 from meetings.voting.problems import AlreadyVoted, KeyReused, NotEligible
 from meetings.voting.rules import PollStage
-from shared.app import record_refusal
+from shared.app import is_audited, record_refusal
 from shared.audit import canonical
 from shared.clock import now
 from shared.db import Database, lock
-from shared.group_commit import Group
 from shared.ids import short_code
 from shared.prepared import Prepared
 from shared.problems import Forbidden, NotFound, Problem, Unavailable
 
 MOST = 500  # ballots in one transaction: bounds how long the event loop, or a closing chair, waits for it
+TOGETHER = 0.004  # seconds between two transactions, while many come
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class _Poll:
     secret: str
 
 
-_INSTANT = {"sqlite": "%Y-%m-%d %H:%M:%S.%f", "postgresql": "%Y-%m-%d %H:%M:%S.%f+00"}  # as SQLAlchemy has them
+Deliver = Callable[[Receipt | Exception], None]
 _COLUMNS = tuple(Ballot.__table__.c.keys())
 _POLL = Prepared(
     select(Poll.id, Poll.meeting_id, Poll.stage, Poll.opened_at, Poll.closes_at, Poll.secret).where(Poll.id == bindparam("id"))
@@ -155,7 +155,8 @@ def _put(tx: Session, poll: _Poll, ballots: list[tuple[Receipt, Cast]]) -> list[
     """The keys of those that went in."""
     rows, engine = [], tx.get_bind().dialect.name
     for receipt, cast in ballots:
-        written = receipt.cast_at.astimezone(UTC).strftime(_INSTANT[engine])
+        # As SQLAlchemy writes it.
+        written = receipt.cast_at.astimezone(UTC).isoformat(" ", "microseconds")[: 26 if engine == "sqlite" else None]
         values = {**receipt.__dict__, "key": cast.key, "cast_at": written}
         rows.append([*(values[name] for name in _COLUMNS), cast.sid])
     return list(tx.execute(_PUT_ALL[engine], {"rows": json.dumps(rows), "meeting_id": poll.meeting_id}).scalars())
@@ -202,7 +203,7 @@ def _stored(row: tuple[Any, ...]) -> Receipt:
 
 def _receipt(poll: _Poll, cast: Cast, turn: int) -> Receipt:
     body = canonical([poll.id, cast.member_id, cast.choice, cast.key])
-    sealed = hmac.new(poll.secret.encode(), body, sha256).digest()
+    sealed = hmac.digest(poll.secret.encode(), body, "sha256")
     return Receipt(
         poll_id=poll.id,
         member_id=cast.member_id,
@@ -219,58 +220,67 @@ class Box:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._group = Group(db.write, "ballots", in_loop=db.is_sqlite)
-        self._waiting: list[tuple[Cast, asyncio.Future[Receipt]]] = []
+        self._group = db.group("ballots", pause=TOGETHER)
+        self._waiting: list[tuple[Cast, Deliver]] = []
         self._emptying: asyncio.Task[None] | None = None
+        self._records: set[asyncio.Future[None]] = set()
 
-    async def put(self, cast: Cast) -> Receipt:
-        """The receipt, once the ballot is durable; or its refusal. An `SQLAlchemyError` decides nothing: it may be in."""
-        future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        self._waiting.append((cast, future))
+    def drop(self, cast: Cast, deliver: Deliver) -> None:
+        """Put a ballot in. `deliver` gets the receipt once it is durable, or its refusal; an `SQLAlchemyError` decides nothing:
+        the ballot may be in."""
+        self._waiting.append((cast, deliver))
         if self._emptying is None:
             self._emptying = asyncio.create_task(self._empty())
-        return await future
+
+    async def put(self, cast: Cast) -> Receipt:
+        """The same for a request: the receipt, or the refusal raised."""
+        future: asyncio.Future[Receipt | Exception] = asyncio.get_running_loop().create_future()
+        self.drop(cast, lambda outcome: None if future.done() else future.set_result(outcome))
+        outcome = await future
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
     async def _empty(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
             work = partial(cast_together, casts=[cast for cast, _ in batch])
             try:
-                outcomes: Sequence[Receipt | BaseException] = await self._again(work)
+                outcomes: Sequence[Receipt | Exception] = await self._twice(work)
             except Exception as error:
                 outcomes = [error] * len(batch)
-            for (_, future), outcome in zip(batch, outcomes, strict=True):
-                if future.cancelled():
-                    continue
-                if isinstance(outcome, BaseException):
-                    future.set_exception(outcome)
-                else:
-                    future.set_result(outcome)
+            for (_, deliver), outcome in zip(batch, outcomes, strict=True):
+                deliver(outcome)
         self._emptying = None
 
-    async def _again(self, work: "partial[list[Receipt | Problem]]") -> list[Receipt | Problem]:
-        """A second time if the first fails: where a commit's outcome was not known, this finds out."""
+    async def _twice(self, work: "partial[list[Receipt | Problem]]") -> list[Receipt | Problem]:
+        """Again if it fails: where the outcome of a commit was not known, the second time finds out."""
         try:
             return await self._group.run(work)
         except SQLAlchemyError:
             return await self._group.run(work)
 
-    async def answer(self, listener: Listener, said: VoteCast) -> bytes:
-        """What a ballot that came over a socket is answered; a receipt to the byte as over HTTPS."""
-        cast = Cast(
-            listener.meeting_id, said.poll_id, listener.member_id, listener.sid, said.choice, said.key, said.replaces, now()
-        )
-        try:
-            receipt = await self.put(cast)
-        except Problem as problem:
-            refusal, what = partial(record_refusal, self._db, problem), f"vote.cast {said.poll_id}"
-            await run_sync(partial(refusal, actor=listener.member_id, object=what))
-            told = VoteRefused(key=said.key, status=problem.status, code=problem.code, facts=problem.facts)
-            return told.model_dump_json().encode()
-        except SQLAlchemyError:
-            told = VoteRefused(key=said.key, status=Unavailable.status, code=Unavailable.code, facts={})
-            return told.model_dump_json().encode()
-        return b'{"type":"vote.receipt","key":"%b","receipt":%b}' % (said.key.encode(), receipt.model_dump_json().encode())
+    def take(self, listener: Listener, said: VoteCast) -> None:
+        """A ballot that comes over a socket; its receipt is to the byte what it is over HTTPS."""
+        at, sid = now(), listener.sid
+        cast = Cast(listener.meeting_id, said.poll_id, listener.member_id, sid, said.choice, said.key, said.replaces, at)
+        self.drop(cast, partial(self._tell, listener, said))
+
+    def _tell(self, listener: Listener, said: VoteCast, outcome: Receipt | Exception) -> None:
+        if isinstance(outcome, Receipt):
+            text = b'{"type":"vote.receipt","key":"%b","receipt":%b}' % (said.key.encode(), outcome.model_dump_json().encode())
+        else:
+            problem = outcome if isinstance(outcome, Problem) else Unavailable()
+            self._record(problem, listener.member_id, f"vote.cast {said.poll_id}")
+            refused = VoteRefused(key=said.key, status=problem.status, code=problem.code, facts=problem.facts)
+            text = refused.model_dump_json().encode()
+        listener.wire.write(finished(text))
+
+    def _record(self, problem: Problem, actor: str, what: str) -> None:
+        if is_audited(problem):
+            record = asyncio.ensure_future(run_sync(partial(record_refusal, self._db, problem, actor=actor, object=what)))
+            self._records.add(record)
+            record.add_done_callback(self._records.discard)
 
     def close(self) -> None:
         self._group.close()
