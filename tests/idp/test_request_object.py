@@ -58,7 +58,7 @@ BAD: list[dict[str, Any]] = [
     {"client_id": "web"},
     {"exp": now() - 120},
     {"exp": "soon"},
-    {"nbf": now() + 120},
+    {"nbf": now() + 100_000},
     {"request": "a.b.c"},
     {"request_uri": PLACE},
     {"header": {"typ": "JWS"}},
