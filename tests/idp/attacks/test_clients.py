@@ -1,6 +1,7 @@
 """Attacks on how clients prove who they are, and on what they may ask: C16 to C26."""
 
 from base64 import b64encode
+from dataclasses import dataclass
 from typing import Any
 
 import jwt
@@ -27,13 +28,23 @@ def rp(standing: House) -> Rp:
     return register_rp(standing, standing.machine(), **plain, grant_types=EVERY_GRANT)
 
 
+@dataclass(frozen=True)
+class From:
+    """An instant of the test's run, not of its collection."""
+
+    now: int  # seconds
+
+    @classmethod
+    def settle(cls, changes: dict[str, Any]) -> dict[str, Any]:
+        return {name: now() + value.now if isinstance(value, cls) else value for name, value in changes.items()}
+
+
 BAD_ASSERTIONS: list[dict[str, Any]] = [
     *({"jti": jti} for jti in (None, "", 7, ["x"], "x" * 257)),
     *({"exp": exp} for exp in (None, "soon", 10**400, 1e300, True)),
-    *({"exp": now() + seconds} for seconds in (3600, 10**6)),
-    {"exp": now() - 120},
-    {"nbf": now() + 3600},
-    {"iat": now() + 3600},
+    *({"exp": From(now=seconds)} for seconds in (3600, 10**6, -120)),
+    {"nbf": From(now=3600)},
+    {"iat": From(now=3600)},
     *(
         {"aud": aud}
         for aud in (None, [], "https://other.test", [ISSUER, "https://other.test"], f"{ISSUER}/revoke", {"a": ISSUER})
@@ -51,7 +62,7 @@ BAD_ASSERTIONS: list[dict[str, Any]] = [
 def test_c16_an_assertion_holds_in_every_respect(house: House, rp: Rp, changes: dict[str, Any]) -> None:
     for path, form in (("/token", {"grant_type": CLIENT_CREDENTIALS}), ("/par", rp.asked()), ("/introspect", {"token": "x"})):
         with one_refusal(house, f"refused{path.replace('/', '.')}"):
-            check_error(rp.post(path, form, assertion=rp.assertion(**changes), dpop=None), 401, "invalid_client")
+            check_error(rp.post(path, form, assertion=rp.assertion(**From.settle(changes)), dpop=None), 401, "invalid_client")
 
 
 def test_c16_an_assertion_comes_once_wherever_it_goes(house: House, rp: Rp) -> None:
@@ -179,10 +190,10 @@ def test_c21_a_pushed_request_is_answered_once_and_to_its_own_client(house: Hous
 
 
 BAD_OBJECTS: list[dict[str, Any]] = [
-    {"exp": now() - 120},
+    {"exp": From(now=-120)},
     {"exp": 10**400},
     {"exp": "soon"},
-    {"nbf": now() + 3600},
+    {"nbf": From(now=3600)},
     {"aud": "https://other.test"},
     {"aud": None},
     {"iss": "web"},
@@ -199,7 +210,7 @@ BAD_OBJECTS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("changes", BAD_OBJECTS, ids=lambda changes: str(changes)[:40])
 def test_c22_a_request_object_holds_in_every_respect(house: House, person: Any, rp: Rp, changes: dict[str, Any]) -> None:
-    sent = rp.request_object(**changes)
+    sent = rp.request_object(**From.settle(changes))
     with one_refusal(house, "refused.authorization-request-refused"):
         check_page(person.get("/authorize", params={"client_id": rp.id, "request": sent}))
     with one_refusal(house, "refused.par"):
