@@ -94,7 +94,7 @@ def test_a_reader_too_slow_is_let_go_with_4408_and_catches_up_and_others_hear_al
 def test_who_lets_many_small_frames_wait_is_too_slow_as_well(web, monkeypatch):
     monkeypatch.setattr(wires, "MOST_FRAMES", 16)
     codes: list[int] = []
-    monkeypatch.setattr(wires.Wire, "end", lambda wire, code, reason="": codes.append(code))
+    monkeypatch.setattr(wires.Wire, "end", lambda _wire, code, _reason="": codes.append(code))
     with ExitStack() as stack:
         stack.enter_context(line(web, "m3"))
         slow_line(stack, web)

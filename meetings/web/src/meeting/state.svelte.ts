@@ -43,6 +43,11 @@ export class MeetingStore {
     void this.#takeSeat()
   }
 
+  /** Casts a ballot over the live line; null where that brought no receipt. */
+  cast(vote: Parameters<LiveSocket['cast']>[0]): ReturnType<LiveSocket['cast']> {
+    return this.#socket.cast(vote)
+  }
+
   end(): void {
     clearTimeout(this.#calm)
     document.removeEventListener('visibilitychange', this.#keep)
@@ -81,7 +86,7 @@ export class MeetingStore {
       this.turnout = frame
     } else if (frame.type === 'presence') {
       this.presence = frame.members
-    } else if (this.#seq !== null && frame.head > this.#seq) {
+    } else if (frame.type === 'heartbeat' && this.#seq !== null && frame.head > this.#seq) {
       this.#socket.hello()
     }
   }

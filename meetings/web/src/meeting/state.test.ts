@@ -7,18 +7,18 @@ class Socket {
   static OPEN = 1
   static all: Socket[] = []
   readyState = 1
-  sent: { epoch: string | null; since: number | null }[] = []
+  sent: Record<string, unknown>[] = []
   onopen = (): void => {}
   onmessage = (_: { data: string }): void => {}
-  onclose = (_: { code: number }): void => {}
+  onclose = (_: { code: number; reason: string }): void => {}
   constructor(readonly url: string) {
     Socket.all.push(this)
   }
   send(text: string): void {
-    this.sent.push(JSON.parse(text) as { epoch: string | null; since: number | null })
+    this.sent.push(JSON.parse(text) as Record<string, unknown>)
   }
   close(): void {
-    this.onclose({ code: 1000 })
+    this.onclose({ code: 1000, reason: '' })
   }
   say(frame: unknown): void {
     this.onmessage({ data: JSON.stringify(frame) })
@@ -90,7 +90,7 @@ test('a broken line is told after five seconds, and the return begins where one 
   first().say(snapshot(5))
   expect(store.line).toBe('up')
   world.serve(() => 'lost')
-  first().onclose({ code: 1006 })
+  first().onclose({ code: 1006, reason: '' })
   expect([store.line, store.lostAt]).toEqual(['returning', null])
   await vi.advanceTimersByTimeAsync(5000)
   expect(store.line).toBe('lost')
@@ -110,7 +110,7 @@ test('a broken line is told after five seconds, and the return begins where one 
 test('who may not see the meeting any more sees nothing of what was known', async () => {
   first().say(snapshot(5))
   world.serve(() => refusal('not-found', 404))
-  first().onclose({ code: 1006 })
+  first().onclose({ code: 1006, reason: '' })
   await vi.advanceTimersByTimeAsync(2000)
   await vi.waitFor(() => expect(store.refusal?.code).toBe('not-found'))
   expect(store.state).toBeNull()
@@ -126,6 +126,41 @@ test('a line that dies without a word is cut and made anew', async () => {
 })
 
 test('a sign-in that was ended goes to the issuer instead of knocking on', async () => {
-  first().onclose({ code: 4401 })
+  first().onclose({ code: 4401, reason: '' })
   await vi.waitFor(() => expect(world.left).toHaveLength(1))
+})
+
+const VOTE = { poll_id: 'p1', choice: 'in_favour', key: 'k'.repeat(32), replaces: null } as const
+
+test('a ballot goes over the open line, and its receipt comes back on it', async () => {
+  const told = store.cast(VOTE)
+  expect(first().sent.at(-1)).toEqual({ type: 'vote.cast', ...VOTE })
+  first().say({ type: 'vote.receipt', key: VOTE.key, receipt: { code: '7KQ-4MX' } })
+  expect(await told).toEqual({ code: '7KQ-4MX' })
+})
+
+test.each([
+  ['it is refused', () => first().say({ type: 'vote.refused', key: VOTE.key, status: 409, code: 'poll-not-open', facts: {} })],
+  ['the line ends', () => first().onclose({ code: 1006, reason: '' })],
+  ['three seconds pass', () => void vi.advanceTimersByTime(3000)],
+])('another way has to tell what became of a ballot when %s', async (_, happen) => {
+  const told = store.cast(VOTE)
+  happen()
+  expect(await told).toBeNull()
+})
+
+test('without an open line nothing is sent over it', async () => {
+  first().readyState = 3
+  expect(await store.cast(VOTE)).toBeNull()
+  expect(first().sent).toHaveLength(1)
+})
+
+test('a crowd that is sent away comes back when it is told to', async () => {
+  first().onclose({ code: 1013, reason: 'retry_after_ms=7000' })
+  await vi.advanceTimersByTimeAsync(6900)
+  await settle()
+  expect(Socket.all).toHaveLength(1)
+  await vi.advanceTimersByTimeAsync(200)
+  await settle()
+  expect(Socket.all).toHaveLength(2)
 })

@@ -219,3 +219,23 @@ test('a member who thinks again and then leaves it keeps what is recorded', asyn
   ballot.leaveAsIs()
   expect([ballot.phase, ballot.choice]).toEqual(['recorded', 'in_favour'])
 })
+
+test('a receipt over the live line is enough, and without one the same ballot goes over HTTPS', async () => {
+  world.serve((asked) => (isCast(asked) ? json(receipt()) : refusal('not-found', 404)))
+  const sent: { key: string }[] = []
+  let answer: unknown = receipt()
+  const live = (vote: { key: string }): Promise<never> => {
+    sent.push(vote)
+    return Promise.resolve(answer as never)
+  }
+  const around = { meetingId: 'm1', pollId: 'p1', memberId: 'anh', lineIsUp: () => true, live, now: () => new Date().toISOString() }
+  const ballot = new Ballot(around)
+  await ballot.start()
+  await ballot.cast('in_favour')
+  expect([ballot.phase, casts().length]).toEqual(['recorded', 0])
+  answer = null
+  const other = new Ballot(around)
+  await other.cast('in_favour')
+  expect(other.phase).toBe('recorded')
+  expect(casts().map(key)).toEqual([sent[1]?.key])
+})

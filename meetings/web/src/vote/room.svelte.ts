@@ -73,6 +73,7 @@ export class VoteRoom {
       meetingId: id,
       pollId,
       memberId: seat.member_id,
+      live: (vote) => this.meeting.cast(vote),
       lineIsUp: () => this.meeting.line === 'up',
       now: () => new Date(Date.now() + this.meeting.skew).toISOString(),
     })

@@ -10,6 +10,8 @@ export type Frame =
   | Named<'turnout', Schemas['TurnoutFrame']>
   | Named<'presence', Schemas['PresenceFrame']>
   | Named<'heartbeat', Schemas['HeartbeatFrame']>
+  | Named<'vote.receipt', Schemas['VoteReceipt']>
+  | Named<'vote.refused', Schemas['VoteRefused']>
 interface Position {
   epoch: string | null
   seq: number | null
@@ -26,6 +28,13 @@ const BASE = 500 // ms
 const CAP = 15_000 // ms
 const SILENCE = 40_000 // ms without any frame: two heartbeats were missed
 const SIGNED_OUT = 4401
+const VOTE_WITHIN = 3000 // ms; then the same ballot goes over HTTPS
+
+/** When the server wants to see this one again: it spreads a crowd that it cannot let in at once, or sends away. */
+export function hinted(reason: string): number | undefined {
+  const found = /^retry_after_ms=(\d{1,6})$/.exec(reason)
+  return found ? Number(found[1]) : undefined
+}
 
 /** Full jitter: any moment up to the doubled base, so that a hall full of tablets does not come back at once. */
 export function backoff(attempt: number, random: () => number = Math.random): number {
@@ -38,6 +47,7 @@ export class LiveSocket {
   #watchdog: ReturnType<typeof setTimeout> | undefined
   #attempt = 0
   #ended = false
+  #votes = new Map<string, (receipt: Schemas['Receipt'] | null) => void>()
 
   constructor(
     readonly meetingId: string,
@@ -63,6 +73,22 @@ export class LiveSocket {
     if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify({ type: 'hello', epoch, since: seq }))
   }
 
+  /** Casts a ballot over the open line; null where that brought no receipt, and another way has to tell. */
+  cast(vote: Omit<Schemas['VoteCast'], 'type'>): Promise<Schemas['Receipt'] | null> {
+    const socket = this.#socket
+    if (socket?.readyState !== WebSocket.OPEN) return Promise.resolve(null)
+    return new Promise((tell) => {
+      const end = (receipt: Schemas['Receipt'] | null): void => {
+        clearTimeout(timer)
+        if (this.#votes.get(vote.key) === end) this.#votes.delete(vote.key)
+        tell(receipt)
+      }
+      const timer = setTimeout(() => end(null), VOTE_WITHIN)
+      this.#votes.set(vote.key, end)
+      socket.send(JSON.stringify({ type: 'vote.cast', ...vote }))
+    })
+  }
+
   async #connect(): Promise<void> {
     try {
       const { ticket } = await call('post', '/api/meetings/{meeting_id}/ticket', { path: { meeting_id: this.meetingId } })
@@ -83,12 +109,17 @@ export class LiveSocket {
       this.#listenFor(SILENCE)
       this.#attempt = 0
       this.ear.line(true)
-      this.ear.frame(JSON.parse(message.data) as Frame)
+      const frame = JSON.parse(message.data) as Frame
+      if (frame.type === 'vote.receipt') this.#votes.get(frame.key)?.(frame.receipt)
+      else if (frame.type === 'vote.refused') this.#votes.get(frame.key)?.(null)
+      else this.ear.frame(frame)
     }
-    socket.onclose = ({ code }) => {
-      if (this.#socket !== socket || this.#ended) return
+    socket.onclose = ({ code, reason }) => {
+      if (this.#socket !== socket) return
+      for (const end of [...this.#votes.values()]) end(null)
+      if (this.#ended) return
       if (code === SIGNED_OUT) void signIn()
-      else this.#again()
+      else this.#again(hinted(reason))
     }
   }
 
@@ -98,13 +129,13 @@ export class LiveSocket {
     this.#watchdog = setTimeout(() => this.#socket?.close(), ms)
   }
 
-  #again(): void {
+  #again(wait?: number): void {
     if (this.#ended) return
     clearTimeout(this.#watchdog)
     this.#socket = undefined
     this.ear.line(false)
     clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => void this.#connect(), backoff(this.#attempt++))
+    this.#timer = setTimeout(() => void this.#connect(), wait ?? backoff(this.#attempt++))
   }
 
   /** The device is back on the network, or the page on the screen: no reason to wait out the pause. */

@@ -810,7 +810,10 @@ export interface paths {
          */
         get: operations["counted_ballots"];
         put?: never;
-        /** Cast Ballot */
+        /**
+         * Cast Ballot
+         * @description Shares its transaction with the ballots that come over sockets (`meetings.voting.box`).
+         */
         post: operations["cast_ballot"];
         delete?: never;
         options?: never;
@@ -2221,7 +2224,11 @@ export interface components {
              * Format: date-time
              */
             cast_at: string;
-            choice: components["schemas"]["Choice"];
+            /**
+             * Choice
+             * @enum {string}
+             */
+            choice: "in_favour" | "against" | "abstaining";
             /** Code */
             code: string;
             /** Member Id */
@@ -2521,6 +2528,68 @@ export interface components {
         VersionRef: {
             /** Version */
             version: number;
+        };
+        /**
+         * VoteCast
+         * @description A ballot: the body of `POST .../ballots` and its idempotency key. A retry by either way gets the same receipt.
+         */
+        VoteCast: {
+            /**
+             * Choice
+             * @enum {string}
+             */
+            choice: "in_favour" | "against" | "abstaining";
+            /** Key */
+            key: string;
+            /** Poll Id */
+            poll_id: string;
+            /**
+             * Replaces
+             * @default null
+             */
+            replaces?: string | null;
+            /**
+             * Type
+             * @constant
+             */
+            type: "vote.cast";
+        };
+        /**
+         * VoteReceipt
+         * @description The ballot with this key is in, for good.
+         */
+        VoteReceipt: {
+            /** Key */
+            key: string;
+            receipt: components["schemas"]["Receipt"];
+            /**
+             * Type
+             * @default vote.receipt
+             * @constant
+             */
+            type?: "vote.receipt";
+        };
+        /**
+         * VoteRefused
+         * @description The same problem as over HTTP; a `status` of 500 and above decides nothing: the ballot may be in, and is sent again.
+         */
+        VoteRefused: {
+            /** Code */
+            code: string;
+            /** Facts */
+            facts: {
+                [key: string]: unknown;
+            };
+            /** Key */
+            key: string;
+            /** Status */
+            status: number;
+            /**
+             * Type
+             * @default vote.refused
+             * @constant
+             */
+            type?: "vote.refused";
         };
         /** VoteTableView */
         VoteTableView: {
