@@ -19,7 +19,7 @@ from idp.login.rules import Step
 from idp.login.sessions import Seen
 from idp.oidc import store
 from idp.oidc.endpoint import Call
-from idp.oidc.issuing import give_grant, kept_for_grant, revoke
+from idp.oidc.issuing import give_grant, kept_for_grant, narrowed, revoke
 from idp.oidc.living import Living, read_grant
 from idp.oidc.store import Found, Kind
 from idp.pages.page import show
@@ -77,6 +77,7 @@ def poll(call: Call, kind: Kind, secret: str) -> Living:
         raise _not_yet(call, kind, handle, waiting)
     store.use(call.tx, kind, handle, call.now)
     living = read_grant(call.tx, waiting.grant_id)
+    living = living and narrowed(call.tx, living, call.caller)
     if living is None or not living.is_living(call.now, call.settings) or has_to_wait(call.tx, call.now, living.username):
         # Allowed in time, but the account was closed, signed out or locked since.
         revoke(call.tx, call.now, waiting.grant_id, "not-living-at-redemption", actor=call.caller.id)

@@ -128,9 +128,12 @@ def keep_alive(tx: Session, now: datetime, settings: IdpSettings, living: Living
 
 
 def narrowed(tx: Session, living: Living, client: Client) -> Living:
-    """Without the scopes that were since taken from the client: the grant loses them too."""
+    """Without the scopes that were since taken from the client: the grant loses them too, and outlives its session no more."""
     scopes = [scope for scope in living.scopes if scope in client.scopes]
     if scopes == living.scopes:
         return living
-    tx.connection().execute(update(GRANTS).where(GRANTS.c.id == living.grant_id).values(scopes=scopes))
-    return replace(living, scopes=scopes)
+    offline = living.offline and "offline_access" in scopes
+    until = living.expires_at if offline else None
+    left = {"scopes": scopes, "offline": offline, "expires_at": until}
+    tx.connection().execute(update(GRANTS).where(GRANTS.c.id == living.grant_id).values(left))
+    return replace(living, scopes=scopes, offline=offline, expires_at=until)

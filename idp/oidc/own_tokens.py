@@ -49,6 +49,7 @@ def read_access_token(call: Call, token: str, audience: str | None = None) -> Ow
     if living is None or not living.is_living(call.now, call.settings):
         return None
     said = claims["scope"].split()
+    said = [scope for scope in said if scope in client.scopes]  # not what was since taken from the client
     if said != living.scopes or living.client_id != client.id:  # narrowed by refreshing, or exchanged by another client
         asked = living.asked if living.client_id == client.id else {}
         living = replace(living, scopes=[scope for scope in living.scopes if scope in said], asked=asked)

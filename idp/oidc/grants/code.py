@@ -6,7 +6,7 @@ from authlib.oauth2.rfc7636.challenge import CODE_VERIFIER_PATTERN
 
 from idp.oidc import store
 from idp.oidc.endpoint import Call
-from idp.oidc.issuing import asked_for, revoke, tokens
+from idp.oidc.issuing import asked_for, narrowed, revoke, tokens
 from idp.oidc.living import read_grant
 from idp.oidc.store import Kind
 from shared import audit
@@ -28,6 +28,7 @@ def exchange_code(call: Call) -> dict[str, Any]:
     living = read_grant(call.tx, code.grant_id)
     if living is None or living.client_id != call.caller.id or call.now >= code.expires_at:
         raise InvalidGrantError("The code is not valid.")
+    living = narrowed(call.tx, living, call.caller)
     if not living.is_living(call.now, call.settings):
         raise InvalidGrantError("The code is not valid.")
     if call.params.get("redirect_uri") != code.body["redirect_uri"]:

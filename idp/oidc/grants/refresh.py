@@ -41,10 +41,11 @@ def refresh(call: Call) -> dict[str, Any]:
         audit.record(call.tx, call.now, "refresh-token.reused", actor=call.caller.id, object=token.grant_id)
         revoke(call.tx, call.now, token.grant_id, "refresh-token-reused", actor=call.caller.id)
         raise InvalidGrantError("The refresh token is not valid.")
+    living = narrowed(call.tx, living, call.caller)
     if call.now >= token.expires_at or not living.is_living(call.now, call.settings):
         raise InvalidGrantError("The refresh token is not valid.")
     try:
-        living = _asked_for(call, narrowed(call.tx, living, call.caller))
+        living = _asked_for(call, living)
     except OAuth2Error:
         store.give_back(call.tx, Kind.REFRESH_TOKEN, sent, token)  # an honest mistake costs nobody the token
         raise

@@ -182,7 +182,7 @@ def opened(scene: Scene, name: str) -> Door:
 def check_none_is_taken(scene: Scene, door: Door, made: Callable[[Signer, Claims], forgeries.Forgeries]) -> None:
     claims = door.claims()
     events, refused = len(scene.house.acts()), 0
-    thin = 1 if scene.house.db.is_sqlite else 7  # what a token is worth does not depend on the database
+    thin = 1 if scene.house.db.is_sqlite else 20  # what a token is worth does not depend on the database
     for number, (name, token) in enumerate(made(door.signer, claims)):
         if number % thin:
             continue

@@ -208,13 +208,28 @@ def test_c12_a_scope_taken_from_the_client_is_taken_from_its_grants(house: House
     scope = "openid profile offline_access"
     form = {"grant_type": CODE, "code": code_for(house, person, client_id=auth[0], scope=scope), "redirect_uri": f"{APP}/cb"}
     got = post(house, "/token", auth, code_verifier=VERIFIER, **form).json()
+    assert "name" in who(house, got["access_token"]).json()
     house.change_client(auth[0], scopes=["openid"])
+    assert set(who(house, got["access_token"]).json()) == {"sub"}
     fresh = post(house, "/token", auth, grant_type=REFRESH, refresh_token=got["refresh_token"]).json()
     assert fresh["scope"] == "openid"
     assert set(who(house, fresh["access_token"]).json()) == {"sub"}
     house.change_client(auth[0], scopes=["openid", "profile", "offline_access"])
     again = post(house, "/token", auth, grant_type=REFRESH, refresh_token=fresh["refresh_token"]).json()
     assert again["scope"] == "openid", "what was lost does not come back unasked"
+
+
+def test_c12_a_grant_that_lost_offline_access_ends_with_its_session(house: House) -> None:
+    auth, browser, scope = new_client(house), house.browser(), "openid offline_access"
+    sign_in(browser, begin(browser))
+    form = {"grant_type": CODE, "redirect_uri": f"{APP}/cb", "code_verifier": VERIFIER}
+    codes = [code_for(house, browser, client_id=auth[0], scope=scope) for _ in range(2)]
+    got = post(house, "/token", auth, code=codes[0], **form).json()
+    house.change_client(auth[0], scopes=["openid", "profile"])
+    assert post(house, "/token", auth, code=codes[1], **form).json()["scope"] == "openid"
+    browser.get("/end_session", params={"id_token_hint": got["id_token"]})
+    with one_refusal(house, "refused.token"):
+        check_grant_refused(post(house, "/token", auth, grant_type=REFRESH, refresh_token=got["refresh_token"]))
 
 
 def test_c13_a_smuggled_parameter_is_neither_used_nor_kept(house: House, person: Any) -> None:
