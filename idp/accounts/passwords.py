@@ -1,11 +1,12 @@
 """Hashing of passwords: argon2id in a bounded pool, so that a rush of sign-ins exhausts neither memory nor threads."""
 
 import asyncio
+import ctypes
 import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from argon2 import PasswordHasher
@@ -16,6 +17,10 @@ from idp.accounts.rules import normal_password
 
 # OWASP's choice for little memory: 19 MiB, two passes.
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+# glibc would learn to keep such blocks, one for each thread; each is to come from the system and go back to it (mallopt(3)).
+M_MMAP_THRESHOLD = -3
+with suppress(OSError, AttributeError):
+    ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 4 << 20)
 _DUMMY = _hasher.hash(os.urandom(16))
 AT_ONCE = max(2, os.cpu_count() or 2)
 WAITING = 32  # half of the threads that serve requests: pages go on answering while passwords queue

@@ -25,7 +25,7 @@ class OwnToken:
     living: Living | None
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=2048)
 def _signed_by_us(token: str, ring: KeyRing) -> tuple[dict[str, Any], dict[str, Any]]:
     # Resource servers ask for the same token again and again, and a signature once checked stays true.
     return verify_signature(token, ring.known, (ACCESS_TOKEN_ALG,))
