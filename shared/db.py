@@ -94,10 +94,13 @@ class Database:
         fail with BUSY_SNAPSHOT, which no timeout mends. What was given to `after_commit` runs last.
         """
         with self._writer() as session:
+            _doubt.ful = False
             with self._take_turn(waits), session.begin():
                 yield session
             for deed in session.info.pop("after_commit", []):
                 deed()
+            if _doubt.ful:
+                raise Unavailable()
 
     @contextmanager
     def _take_turn(self, waits: bool) -> Iterator[None]:
@@ -145,9 +148,20 @@ class Database:
         self.engine.dispose()
 
 
+_doubt = threading.local()  # `ful`: this thread's transaction was committed, but perhaps not where it has to be
+
+
+def _hear(notice: Any) -> None:
+    """A wait for the synchronous standby that is cut off ends as a commit, with this warning and nothing else."""
+    if notice.sqlstate == "01000":
+        _doubt.ful = True
+
+
 def _engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_size=POOL, max_overflow=0, pool_timeout=2, pool_pre_ping=True)
+        engine = create_engine(url, pool_size=POOL, max_overflow=0, pool_timeout=2, pool_pre_ping=True)
+        event.listen(engine, "connect", lambda connection, _record: connection.add_notice_handler(_hear))
+        return engine
     engine = create_engine(url, pool_size=POOL, max_overflow=8, connect_args={"check_same_thread": False, "timeout": BUSY})
 
     @event.listens_for(engine, "connect")

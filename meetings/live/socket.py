@@ -24,7 +24,7 @@ from shared.ids import digest, new_token
 from shared.prepared import Prepared
 
 router = APIRouter()
-TOGETHER = 0.004  # seconds in which those who come share a transaction, while many come
+TOGETHER = 0.02  # seconds in which those who come share a transaction, while many come
 TICKET_LIFE = timedelta(minutes=1)
 TAIL_LIMIT = 1000  # a reader further behind gets a snapshot
 SOCKETS_PER_SESSION, SOCKETS_PER_MEMBER = 5, 50

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from starlette.testclient import TestClient
 
 from meetings import app as meetings_app
@@ -15,6 +15,7 @@ from meetings.voting import box, models
 from shared import clock
 from shared.audit import AuditEvent
 from shared.db import Database
+from shared.problems import Unavailable
 from tests.conftest import servers
 from tests.makers import make_house
 from tests.meetings.conftest import PUBLIC_URL, Web, make_settings
@@ -267,3 +268,28 @@ def test_nobody_hears_a_result_over_the_socket_before_it_is_declared(web, poll):
                 pass
         assert "against" not in json.dumps(guest.heard)
         assert "against" not in json.dumps([frame for frame in mine.heard if frame["type"] != "vote.receipt"])
+
+
+@pytest.mark.parametrize("server", servers())
+def test_a_commit_with_a_warning_is_not_acknowledged(server, postgres_urls):
+    """As PostgreSQL ends a wait for a synchronous standby that was cut off: committed here, perhaps not there (01000)."""
+    db = Database(postgres_urls[server])
+    house = make_house(db)
+    poll = house.open().open_poll()
+    warn = (
+        "CREATE FUNCTION warn() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE WARNING 'alone'; RETURN NULL; END $$",
+        "CREATE CONSTRAINT TRIGGER warn AFTER INSERT ON ballot DEFERRABLE INITIALLY DEFERRED"
+        " FOR EACH ROW EXECUTE FUNCTION warn()",
+    )
+    try:
+        with db.engine.begin() as connection:
+            for statement in warn:
+                connection.execute(text(statement))
+        with pytest.raises(Unavailable):
+            house.cast("m3", poll, "in_favour", key=KEY)
+        assert house.cast("m3", poll, "in_favour", key=KEY).turn == 1  # the retry finds out
+        assert house.close_poll(poll).in_favour == 1
+    finally:
+        with db.engine.begin() as connection:
+            connection.execute(text("DROP FUNCTION IF EXISTS warn CASCADE"))
+        db.close()
