@@ -79,6 +79,7 @@ ROUTES = (
     Route(GET, "/signed-out", Who.ANYONE, Guard.READS),
     Route(GET, "/", Who.PERSON, Guard.READS),
     Route(POST, "/sessions/end", Who.PERSON, Guard.OWN_FORM),
+    Route(POST, "/apps/end", Who.PERSON, Guard.OWN_FORM),
     Route(GET, "/password", Who.PERSON, Guard.READS),
     Route(POST, "/password", Who.PERSON, Guard.OWN_FORM),
     Route(GET, "/second-factor", Who.PERSON, Guard.READS),

@@ -252,7 +252,7 @@ class Lives(RuleBasedStateMachine):
 
     @invariant()
     def a_token_lives_as_long_as_its_grant_and_no_longer(self) -> None:
-        for access in getattr(self, "known", [])[-6:]:
+        for access in getattr(self, "known", [])[-4:]:
             age = self.passed - access.at
             if abs(age - ACCESS - LEEWAY) > 5:
                 lives = age < ACCESS + LEEWAY and not access.revoked and self._lives(access.given)

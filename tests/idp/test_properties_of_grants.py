@@ -19,7 +19,7 @@ from tests.idp.lives import Lives
 __all__ = ["house", "standing"]
 THOROUGH = os.environ.get("PROPERTIES") == "thorough"
 SHORT = settings(
-    max_examples=400 if THOROUGH else 8,
+    max_examples=400 if THOROUGH else 6,
     stateful_step_count=60 if THOROUGH else 25,
     deadline=None,
     derandomize=not THOROUGH,
