@@ -94,9 +94,9 @@ class Database:
         fail with BUSY_SNAPSHOT, which no timeout mends. What was given to `after_commit` runs last.
         """
         with self._writer() as session:
-            _doubt.ful = False
             with self._take_turn(waits), session.begin():
                 yield session
+                _doubt.ful = False  # a route begins in one thread and may commit, on leaving this block, in another
             for deed in session.info.pop("after_commit", []):
                 deed()
             if _doubt.ful:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -211,3 +212,13 @@ def test_the_answer_waits_for_the_commit(serve):
         assert browser.post("/keep", params={"good": False}).status_code == 500
         with browser.app.state.db.read() as tx:
             assert tx.scalar(text("SELECT count(*) FROM child")) == 1
+
+
+def test_a_transaction_may_end_in_another_thread_than_it_began_in(tmp_path):
+    """A route's dependencies are entered and left in whatever thread of the pool is free."""
+    db = Database(f"sqlite:///{tmp_path}/threads.db")
+    under_way = db.write()
+    under_way.__enter__()
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(under_way.__exit__, None, None, None).result() is False
+    db.close()
