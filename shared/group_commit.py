@@ -59,7 +59,7 @@ class Group:
         """
         self._open, self._at_once = open_transaction, at_once
         self._pause, self._rests_until = pause, 0.0
-        self._batch: list[_Waiting] = []
+        self._batches: dict[asyncio.AbstractEventLoop, list[_Waiting]] = {}  # futures belong to one loop
         self._waiting: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
         self._started = threading.Lock()
@@ -80,16 +80,18 @@ class Group:
         return result
 
     def _soon(self, one: _Waiting, loop: asyncio.AbstractEventLoop) -> None:
-        if not self._batch:
+        if batch := self._batches.get(loop):
+            batch.append(one)
+        else:
+            self._batches[loop] = [one]
             rest = self._rests_until - loop.time()
             if rest > 0:
-                loop.call_later(rest, self._run_batch)
+                loop.call_later(rest, self._run_batch, loop)
             else:
-                loop.call_soon(self._run_batch)
-        self._batch.append(one)
+                loop.call_soon(self._run_batch, loop)
 
-    def _run_batch(self) -> None:
-        batch, self._batch = self._batch, []
+    def _run_batch(self, loop: asyncio.AbstractEventLoop) -> None:
+        batch = self._batches.pop(loop)
         try:
             done = self._together(batch, self._at_once or self._open)
         except MustWait:
@@ -99,7 +101,7 @@ class Group:
         else:
             self._hand_over(batch)
         if self._pause:
-            self._rests_until = asyncio.get_running_loop().time() + self._pause
+            self._rests_until = loop.time() + self._pause
 
     def _hand_over(self, batch: list[_Waiting]) -> None:
         if not self._thread.ident:

@@ -75,3 +75,18 @@ def test_a_work_is_told_only_after_its_commit(db: Database) -> None:
         return lines(db)
 
     assert asyncio.run(read_back()) == ["kept"]
+
+
+def test_several_event_loops_share_a_group(db: Database) -> None:
+    """Each has its own futures: one that is settled from another's thread would never wake."""
+
+    async def some(letter: str) -> list[str]:
+        return [await db.writes.run(put(f"{letter}{number}")) for number in range(20)]
+
+    threads = [threading.Thread(target=lambda letter=letter: asyncio.run(some(letter)), daemon=True) for letter in "abcdef"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=20)
+    assert not any(thread.is_alive() for thread in threads)
+    assert len(lines(db)) == 6 * 20
