@@ -151,7 +151,7 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(then_close())
 
 
-def test_what_one_node_has_issued_is_good_at_the_other(nodes):
+def check_what_one_has_issued_at_the_other(nodes: Nodes) -> None:
     first, second = (nodes.at(port) for port in nodes.behind)
 
     async def both_ways() -> None:
@@ -168,7 +168,7 @@ def test_what_one_node_has_issued_is_good_at_the_other(nodes):
     _run(both_ways())
 
 
-def test_a_node_that_dies_in_the_middle_costs_a_person_one_more_try_at_most(nodes):
+def check_that_a_death_costs_a_person_one_more_try_at_most(nodes: Nodes) -> None:
     victim, survivor = nodes.behind
     results = _run(_storm(nodes, victim))
     assert len(results) == LOGINS
@@ -179,3 +179,8 @@ def test_a_node_that_dies_in_the_middle_costs_a_person_one_more_try_at_most(node
             await _usable(person, nodes.at(survivor))
 
     _run(all_usable())
+
+
+def test_two_nodes_serve_as_one_and_one_may_die_in_the_middle(nodes):
+    check_what_one_has_issued_at_the_other(nodes)
+    check_that_a_death_costs_a_person_one_more_try_at_most(nodes)  # last: nobody brings the dead one back
