@@ -77,10 +77,6 @@ class Ask:
     def created_at(self) -> datetime:
         return self.now
 
-    @property
-    def answer_mode(self) -> str:
-        return str(self.asked.get("response_mode", "query"))
-
     def members(self) -> dict[str, Any]:
         """The columns of the stored request."""
         return {

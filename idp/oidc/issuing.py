@@ -42,7 +42,6 @@ def give_grant(
     *,
     nonce: str | None = None,
     asked: dict[str, Any] | None = None,
-    key: dict[str, str] | None = None,
 ) -> str:
     """The id of a new grant, of the person who is signed in to the client."""
     offline = "offline_access" in scopes and REFRESH in client.grant_types
@@ -55,7 +54,7 @@ def give_grant(
         "scopes": scopes,
         "nonce": nonce,
         "asked": asked or {},
-        "key": key or {},
+        "key": {},  # of a public client, once it has proved one
         "acr": session.acr,
         "amr": session.amr,
         "auth_time": session.auth_time,
@@ -75,12 +74,10 @@ def revoke(tx: Session, now: datetime, grant_id: str, reason: str, *, actor: str
         audit.record(tx, now, "grant.revoked", actor=actor, object=grant_id, reason=reason)
 
 
-def revoke_all(
-    tx: Session, now: datetime, reason: str, *, session_id: str | None = None, account_id: str | None = None
-) -> None:
-    """Every grant that was given in a session, or by a person."""
-    whose = GRANTS.c.session_id == session_id if session_id else GRANTS.c.account_id == account_id
-    for grant_id in tx.scalars(select(GRANTS.c.id).where(whose, GRANTS.c.revoked_at.is_(None))).all():
+def revoke_all(tx: Session, now: datetime, account_id: str, reason: str) -> None:
+    """Every grant that a person has given."""
+    living = select(GRANTS.c.id).where(GRANTS.c.account_id == account_id, GRANTS.c.revoked_at.is_(None))
+    for grant_id in tx.scalars(living).all():
         revoke(tx, now, grant_id, reason)
 
 

@@ -36,7 +36,7 @@ def change_password(
     for place in living_sessions(tx, now, settings, me.account_id):
         if place.id != me.id:
             end_session(tx, now, place, reason="password-changed")
-    revoke_all(tx, now, "password-changed", account_id=me.account_id)
+    revoke_all(tx, now, me.account_id, "password-changed")
 
 
 def end_place(tx: Session, now: datetime, me: SignInSession, session_id: str) -> None:
@@ -57,7 +57,7 @@ def end_everything(tx: Session, now: datetime, settings: IdpSettings, me: SignIn
     """All my sessions, and what applications hold beyond them: nothing of mine is left to anybody."""
     for place in living_sessions(tx, now, settings, me.account_id):
         end_session(tx, now, place, reason="everywhere")
-    revoke_all(tx, now, "everywhere", account_id=me.account_id)
+    revoke_all(tx, now, me.account_id, "everywhere")
 
 
 @dataclass(frozen=True, slots=True)
