@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 AXE = ROOT / "meetings/web/node_modules/axe-core/axe.min.js"
 SIZES = {"desk": (1440, 900), "tablet": (1180, 820), "portrait": (820, 1180), "wall": (1920, 1080)}
 LEFT = "Worker was terminated"  # what pdf.js says in its worker when a paper is left while it still opens
+expect.set_options(timeout=20_000)  # a loaded machine is slow, and the app itself waits 5 s before it tells of a lost line
 FINDINGS = """async () => {
   await new Promise(requestAnimationFrame)
   await Promise.allSettled(document.getAnimations().map(one => one.finished))  // colours on their way are no finding

@@ -24,6 +24,15 @@ KEPT = """async () => {
 }"""
 
 
+ON_DEVICE = """() => new Promise(done => {
+  const opening = indexedDB.open('papers')
+  opening.onsuccess = () => {
+    const count = opening.result.transaction('pieces').objectStore('pieces').count()
+    count.onsuccess = () => { opening.result.close(); done(count.result > 0) }
+  }
+})"""
+
+
 @pytest.fixture
 def delegate(browser, demo):
     screen = Screen(browser, demo, "tablet").sign_in("member", 10)
@@ -40,7 +49,7 @@ def test_after_a_reload_without_a_line_the_paper_is_there_and_the_lost_line_is_t
     kept = page.evaluate(KEPT)
     assert "/" in kept
     assert {path for path in kept if path != "/" and not path.startswith("/assets/")} == set(), "only the app's own files"
-    page.wait_for_timeout(1500)  # the first pages of the paper come to the device
+    page.wait_for_function(ON_DEVICE)
     delegate.context.set_offline(True)
     page.reload()
     expect(page.get_by_text("Dự toán thu, chi ngân sách").first).to_be_visible()
