@@ -42,6 +42,7 @@ snapshot.parts |= {
     "agenda": agenda_models.agenda_view,
     "papers": paper_models.papers_view,
     "attendance": attendance_models.attendance_view,
+    "bridges": attendance_models.bridges_view,
     "quorum": attendance_models.quorum_view,
     "speaking": speaking_models.speaking_view,
     "polls": voting_models.polls_view,

@@ -1,13 +1,13 @@
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, select
+from sqlalchemy import ColumnElement, ForeignKey, and_, func, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from meetings.agenda.models import Meeting
-from meetings.bodies.models import voters_of
-from meetings.bodies.rules import Quorum, quorum
+from meetings.bodies.models import Body, Member, bridges_of, count_voters
+from meetings.bodies.rules import LostBridge, Quorum, quorum
 from meetings.live.log import Level
-from meetings.live.views import AttendanceView, QuorumView
+from meetings.live.views import AttendanceView, BridgeRoll, BridgeView, QuorumView
 from shared.db import Base
 
 
@@ -32,16 +32,53 @@ class DoorCode(Base):
     code: Mapped[str]
 
 
+class BridgeLine(Base):
+    """Where a bridge stands in a meeting, and how its roll was closed; no row means that nobody has come there yet."""
+
+    __tablename__ = "bridge_line"
+
+    meeting_id: Mapped[str] = mapped_column(ForeignKey("meeting.id"), primary_key=True)
+    bridge_id: Mapped[str] = mapped_column(ForeignKey("bridge.id"), primary_key=True)
+    state: Mapped[str] = mapped_column(default="waiting")
+    since: Mapped[datetime | None]
+    rolled_at: Mapped[datetime | None]
+    rolled_by: Mapped[str | None]
+    rolled_present: Mapped[int | None]
+    rolled_total: Mapped[int | None]
+
+    @property
+    def roll(self) -> BridgeRoll | None:
+        if self.rolled_at is None:
+            return None
+        return BridgeRoll(present=self.rolled_present or 0, total=self.rolled_total or 0, at=self.rolled_at)
+
+
+def has_checked_in(tx: Session, meeting_id: str, member_id: str) -> bool:
+    row = tx.get(Attendance, (meeting_id, member_id))
+    return row is not None and row.state == "present"
+
+
+def _here(meeting_id: str) -> ColumnElement[bool]:
+    """Of `Member`, `Attendance` and `Body` joined: is here, and not at a bridge whose loss counts."""
+    lost = select(BridgeLine.bridge_id).where(
+        BridgeLine.meeting_id == meeting_id, BridgeLine.bridge_id == Member.bridge_id, BridgeLine.state == "lost"
+    )
+    counted = or_(Body.lost_bridge == LostBridge.COUNTS, ~lost.exists())
+    return and_(Attendance.meeting_id == meeting_id, Attendance.state == "present", counted)
+
+
 def present_of(tx: Session, meeting_id: str) -> set[str]:
-    """Ids of the members who are here, with or without a vote."""
-    here = select(Attendance.member_id).where(Attendance.meeting_id == meeting_id, Attendance.state == "present")
-    return set(tx.scalars(here))
+    """Ids of the members who are here, with or without a vote; by the body's rule without those at lost bridges."""
+    joined = select(Member.id).join(Attendance, Attendance.member_id == Member.id).join(Body, Body.id == Member.body_id)
+    return set(tx.scalars(joined.where(_here(meeting_id))))
 
 
 def quorum_of(tx: Session, meeting: Meeting) -> Quorum:
-    """By the body's rule, over all its members with a vote."""
-    voters = {member.id for member in voters_of(tx, meeting.body_id)}
-    return quorum(meeting.body.quorum_share, len(voters), len(voters & present_of(tx, meeting.id)))
+    """By the body's rule, over all its members with a vote. Counted by the database: it is asked at each check-in."""
+    joined = select(func.count()).select_from(Member)
+    joined = joined.join(Attendance, Attendance.member_id == Member.id).join(Body, Body.id == Member.body_id)
+    present = tx.execute(joined.where(_here(meeting.id), Member.active, Member.votes)).scalar_one()
+    return quorum(meeting.body.quorum_share, count_voters(tx, meeting.body_id), present)
 
 
 def quorum_view(tx: Session, meeting_id: str, _level: Level = Level.GUEST) -> QuorumView:
@@ -51,3 +88,27 @@ def quorum_view(tx: Session, meeting_id: str, _level: Level = Level.GUEST) -> Qu
 def attendance_view(tx: Session, meeting_id: str, _level: Level) -> dict[str, AttendanceView]:
     rows = tx.scalars(select(Attendance).where(Attendance.meeting_id == meeting_id))
     return {row.member_id: AttendanceView.model_validate(row) for row in rows}
+
+
+def bridges_view(tx: Session, meeting_id: str, _level: Level = Level.GUEST) -> dict[str, BridgeView]:
+    body_id = tx.get_one(Meeting, meeting_id).body_id
+    bridges = bridges_of(tx, body_id)
+    if not bridges:
+        return {}
+    lines = {line.bridge_id: line for line in tx.scalars(select(BridgeLine).where(BridgeLine.meeting_id == meeting_id))}
+    names = {bridge.lead_username for _, bridge in bridges if bridge.lead_username}
+    leads = select(Member.username, Member.id).where(Member.body_id == body_id, Member.active, Member.username.in_(names))
+    ids: dict[str, str] = dict(tx.execute(leads).all())
+    return {
+        bridge.id: BridgeView.model_validate(
+            {
+                **{name: getattr(bridge, name) for name in ("id", "name", "short", "cluster")},
+                "place": place,
+                "lead_id": ids.get(bridge.lead_username),
+                "state": line.state if (line := lines.get(bridge.id)) else "waiting",
+                "since": line.since if line else None,
+                "roll": line.roll if line else None,
+            }
+        )
+        for place, bridge in bridges
+    }

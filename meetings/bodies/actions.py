@@ -18,7 +18,13 @@ def create_body(tx: Session, now: datetime, *, name: str, kind: Kind, actor: str
     """A council or committee, with the rules that the law gives its kind."""
     law = LAWS[kind]
     body = Body(
-        id=new_id(), name=nfc(name), kind=kind, quorum=law.quorum, majority=law.majority, chair_breaks_tie=law.chair_breaks_tie
+        id=new_id(),
+        name=nfc(name),
+        kind=kind,
+        quorum=law.quorum,
+        majority=law.majority,
+        chair_breaks_tie=law.chair_breaks_tie,
+        lost_bridge=law.lost_bridge,
     )
     tx.add(body)
     tx.flush()

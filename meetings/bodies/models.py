@@ -1,10 +1,10 @@
-from sqlalchemy import ForeignKey, UniqueConstraint, select
+from sqlalchemy import ForeignKey, UniqueConstraint, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from meetings.bodies.rules import Role, Share
 from meetings.live.views import MemberView
 from shared.db import Base
-from shared.words import name_key
+from shared.words import name_key, sort_key
 
 
 class Body(Base):
@@ -16,10 +16,28 @@ class Body(Base):
     quorum: Mapped[str]
     majority: Mapped[str]
     chair_breaks_tie: Mapped[bool]
+    lost_bridge: Mapped[str]
 
     @property
     def quorum_share(self) -> Share:
         return Share(self.quorum)
+
+
+class Bridge(Base):
+    """A remote room of the body, for good. `number`: the how manieth it was, which orders the clusters."""
+
+    __tablename__ = "bridge"
+    __table_args__ = (UniqueConstraint("body_id", "name"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    body_id: Mapped[str] = mapped_column(ForeignKey("body.id"))
+    number: Mapped[int]
+    name: Mapped[str]
+    short: Mapped[str]
+    cluster: Mapped[str]
+    lead_username: Mapped[str]  # empty: nobody is in charge
+    phone: Mapped[str]
+    active: Mapped[bool] = mapped_column(default=True)
 
 
 class Member(Base):
@@ -41,6 +59,7 @@ class Member(Base):
     role: Mapped[str]
     votes: Mapped[bool]
     active: Mapped[bool] = mapped_column(default=True)
+    bridge_id: Mapped[str | None] = mapped_column(ForeignKey("bridge.id"))  # None: in the hall
 
 
 def members_of(tx: Session, body_id: str) -> list[Member]:
@@ -49,9 +68,25 @@ def members_of(tx: Session, body_id: str) -> list[Member]:
     return sorted(tx.scalars(active), key=lambda member: name_key(member.full_name))
 
 
-def voters_of(tx: Session, body_id: str) -> list[Member]:
-    """All members with a vote: the denominator of every share."""
-    return [member for member in members_of(tx, body_id) if member.votes]
+def voters_of(tx: Session, body_id: str) -> list[str]:
+    """Ids of all members with a vote: the denominator of every share."""
+    return list(tx.scalars(select(Member.id).where(Member.body_id == body_id, Member.active, Member.votes)))
+
+
+def count_voters(tx: Session, body_id: str) -> int:
+    voters = select(func.count()).select_from(Member).where(Member.body_id == body_id, Member.active, Member.votes)
+    return tx.execute(voters).scalar_one()
+
+
+def bridges_of(tx: Session, body_id: str) -> list[tuple[int, Bridge]]:
+    """Active bridges with their places: clusters as they were first named, the Vietnamese alphabet within each. A bridge that
+    is closed leaves its place empty."""
+    every = list(tx.scalars(select(Bridge).where(Bridge.body_id == body_id).order_by(Bridge.number)))
+    first: dict[str, int] = {}
+    for bridge in every:
+        first.setdefault(bridge.cluster, bridge.number)
+    every.sort(key=lambda bridge: (first[bridge.cluster], sort_key(bridge.short), bridge.number))
+    return [(place, bridge) for place, bridge in enumerate(every) if bridge.active]
 
 
 def views(tx: Session, body_id: str) -> dict[str, MemberView]:
@@ -66,6 +101,7 @@ def views(tx: Session, body_id: str) -> dict[str, MemberView]:
             role=Role(member.role).value,
             votes=member.votes,
             place=place,
+            bridge_id=member.bridge_id,
         )
         for place, member in enumerate(members_of(tx, body_id))
     }

@@ -25,6 +25,13 @@ class Role(StrEnum):
     GUEST = "guest"
 
 
+class LostBridge(StrEnum):
+    """Whether members at a bridge that is lost count as present."""
+
+    COUNTS = "counts"
+    DOES_NOT_COUNT = "does_not_count"
+
+
 def needed(share: Share, total: int) -> int:
     """The least number of people that makes up `share` of `total`."""
     return total // 2 + 1 if share is Share.MORE_THAN_HALF else (2 * total + 2) // 3
@@ -32,11 +39,12 @@ def needed(share: Share, total: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Law:
-    """`quorum` to sit and to vote; `majority` of an ordinary decision; who decides a tie."""
+    """`quorum` to sit and to vote; `majority` of an ordinary decision; who decides a tie; who is present at a lost bridge."""
 
     quorum: Share
     majority: Share
     chair_breaks_tie: bool
+    lost_bridge: LostBridge = LostBridge.DOES_NOT_COUNT  # who can neither hear nor vote is not present
 
 
 # People's Council: two thirds of all deputies to sit, more than half of all to resolve, no casting vote.
@@ -45,7 +53,7 @@ class Law:
 LAWS = {
     Kind.PEOPLES_COUNCIL: Law(Share.TWO_THIRDS, Share.MORE_THAN_HALF, chair_breaks_tie=False),
     Kind.PEOPLES_COMMITTEE: Law(Share.TWO_THIRDS, Share.MORE_THAN_HALF, chair_breaks_tie=True),
-    Kind.OTHER: Law(Share.MORE_THAN_HALF, Share.MORE_THAN_HALF, chair_breaks_tie=False),
+    Kind.OTHER: Law(Share.MORE_THAN_HALF, Share.MORE_THAN_HALF, chair_breaks_tie=False, lost_bridge=LostBridge.COUNTS),
 }
 
 

@@ -1,16 +1,16 @@
-"""Every event of a meeting, one class each, and the one pure `apply`.
+"""Every event of a meeting, one class each.
 
 An event carries the whole new view of what it changed, so applying it twice or to an older snapshot does no harm.
-The same rule is written once more in `web/src/meeting/apply.ts`; a shared golden file keeps the two equal.
 """
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
 from meetings.live.views import (
     AttendanceView,
+    BridgeView,
     ItemView,
     MeetingView,
     MemberView,
@@ -19,7 +19,6 @@ from meetings.live.views import (
     PollView,
     QuorumView,
     SpeechView,
-    State,
     View,
 )
 
@@ -105,6 +104,31 @@ class MemberMarked(View):
     attendance: AttendanceView
     quorum: QuorumView
     reason: str
+
+
+class BridgeStands(View):
+    """Somebody is online there for the first time, nobody is any more, somebody is again, or its roll was closed."""
+
+    type: Literal["bridge.joined", "bridge.lost", "bridge.returned", "bridge.rolled"]
+    bridge: BridgeView
+    quorum: QuorumView
+
+
+class BridgesChanged(View):
+    """The list of bridges, or who sits at which."""
+
+    type: Literal["bridges.changed"] = "bridges.changed"
+    bridges: dict[str, BridgeView]
+    members: dict[str, MemberView]
+    quorum: QuorumView
+
+
+class BridgeNoted(View):
+    """The desk wrote something down about a bridge."""
+
+    type: Literal["bridge.noted"] = "bridge.noted"
+    bridge_id: str
+    text: str
 
 
 class SpeechRequested(View):
@@ -226,6 +250,9 @@ AnyEvent = Annotated[
     | NoteShared
     | MemberCheckedIn
     | MemberMarked
+    | BridgeStands
+    | BridgesChanged
+    | BridgeNoted
     | SpeechRequested
     | SpeechWithdrawn
     | SpeechMoved
@@ -256,27 +283,3 @@ class Logged(View):
     seq: int
     at: datetime
     event: AnyEvent
-
-
-def apply(state: State, event: AnyEvent) -> State:
-    """The state after `event`: every field of the event that the state also has replaces it or is put under its id."""
-    change: dict[str, Any] = {}
-    for name in type(event).model_fields:
-        value = getattr(event, name)
-        if name in _WHOLE:
-            change[name] = value
-        elif name in _ONE_OF_MANY:
-            field, key = _ONE_OF_MANY[name]
-            change[field] = getattr(state, field) | {getattr(value, key): value}
-        elif name == "speeches":
-            change["speaking"] = state.speaking | value
-    return state.model_copy(update=change)
-
-
-_WHOLE = ("meeting", "members", "agenda", "quorum", "minutes")
-_ONE_OF_MANY = {
-    "paper": ("papers", "id"),
-    "attendance": ("attendance", "member_id"),
-    "speech": ("speaking", "id"),
-    "poll": ("polls", "id"),
-}

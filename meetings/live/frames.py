@@ -94,6 +94,18 @@ class PresenceFrame(View):
     members: list[str]
 
 
+class BridgesFrame(View):
+    """How the bridges are heard, every 5 s where something changed; for the desk only. Not part of the log.
+
+    By bridge: members online, the median round trip of their sockets in ms (null: not yet measured), and when somebody was
+    last seen. Bridges that nobody has been seen at for half an hour are left out.
+    """
+
+    type: Literal["bridges"] = "bridges"
+    at: datetime
+    bridges: dict[str, tuple[int, int | None, datetime]]
+
+
 class HeartbeatFrame(View):
     """Every 15 s. A client whose `seq` is behind `head` for a second beat says `hello` again."""
 
@@ -101,4 +113,4 @@ class HeartbeatFrame(View):
     head: int
 
 
-Frame = SnapshotFrame | EventsFrame | TurnoutFrame | PresenceFrame | HeartbeatFrame | VoteReceipt | VoteRefused
+Frame = SnapshotFrame | EventsFrame | TurnoutFrame | PresenceFrame | BridgesFrame | HeartbeatFrame | VoteReceipt | VoteRefused

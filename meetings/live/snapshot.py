@@ -12,7 +12,8 @@ from anyio.to_thread import run_sync
 from sqlalchemy.orm import Session
 
 from meetings.live import log
-from meetings.live.events import apply, event_adapter
+from meetings.live.apply import apply
+from meetings.live.events import event_adapter
 from meetings.live.log import Level
 from meetings.live.views import State, View
 from meetings.live.wires import finished

@@ -48,6 +48,7 @@ class MemberView(View):
     role: Literal["chair", "secretary", "member", "teller", "guest"]
     votes: bool
     place: int  # rank in the Vietnamese order of names
+    bridge_id: str | None  # null: in the hall
 
 
 class ItemView(View):
@@ -87,6 +88,32 @@ class QuorumView(View):
     needed: int
     present: int
     reached: bool
+
+
+class BridgeRoll(View):
+    """The roll of a bridge as its lead closed it: members of the bridge who were there, of all its members."""
+
+    present: int
+    total: int
+    at: datetime
+
+
+class BridgeView(View):
+    """A remote room of the body, and where it stands in this meeting.
+
+    `waiting`: nobody has come online yet; `lost`: nobody has been online for half a minute. Whether its members count for the
+    quorum while it is lost is the body's rule. Telephone and health are told beside the log, to the desk alone.
+    """
+
+    id: str
+    name: str
+    short: str
+    cluster: str
+    place: int  # rank: clusters as they were first named, the Vietnamese alphabet within each
+    lead_id: str | None  # the member in charge
+    state: Literal["waiting", "up", "lost"]
+    since: datetime | None
+    roll: BridgeRoll | None
 
 
 class SpeechView(View):
@@ -161,6 +188,7 @@ class State(View):
     agenda: dict[str, ItemView]
     papers: dict[str, PaperView]
     attendance: dict[str, AttendanceView]
+    bridges: dict[str, BridgeView]
     quorum: QuorumView
     speaking: dict[str, SpeechView]
     polls: dict[str, PollView]

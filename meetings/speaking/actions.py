@@ -6,7 +6,7 @@ from meetings.agenda import actions as agenda
 from meetings.agenda.door import Seat
 from meetings.agenda.models import Meeting
 from meetings.agenda.rules import Stage, need_stage
-from meetings.attendance.models import present_of
+from meetings.attendance.models import has_checked_in
 from meetings.attendance.problems import NotPresent
 from meetings.live import events, log
 from meetings.speaking import rules
@@ -22,7 +22,7 @@ LONGEST = 3600  # seconds
 def ask(tx: Session, now: datetime, seat: Seat, kind: str, allotted: int) -> str:
     """Put the member on the list for the current item; once at a time. The speech's id."""
     meeting = _sitting(tx, seat)
-    if seat.member_id not in present_of(tx, meeting.id):
+    if not has_checked_in(tx, meeting.id, seat.member_id):
         raise NotPresent()
     waiting = speeches_of(tx, meeting.id, SpeechState.WAITING, *HAS_FLOOR)
     for place, other in enumerate(waiting, 1):

@@ -16,7 +16,7 @@ from meetings.agenda.models import Meeting, agenda_view
 from meetings.agenda.problems import NoQuorum
 from meetings.agenda.rules import Stage, need_stage
 from meetings.attendance.models import present_of, quorum_of
-from meetings.bodies.models import voters_of
+from meetings.bodies.models import count_voters, voters_of
 from meetings.bodies.rules import Share, needed
 from meetings.live import events, log
 from meetings.live.frames import Receipt
@@ -53,7 +53,7 @@ def prepare_poll(
     meeting = agenda.get_meeting(tx, seat.meeting_id)
     need_stage(Stage(meeting.stage), Stage.DRAFT, Stage.PUBLISHED, Stage.OPEN, Stage.ADJOURNED)
     item = agenda.get_item(tx, meeting.id, item_id)
-    share, total = majority or Share(meeting.body.majority), len(voters_of(tx, meeting.body_id))
+    share, total = majority or Share(meeting.body.majority), count_voters(tx, meeting.body_id)
     poll = Poll(
         id=new_id(),
         meeting_id=meeting.id,
@@ -115,7 +115,7 @@ def open_poll(tx: Session, now: datetime, seat: Seat, poll_id: str) -> None:
     quorum = quorum_of(tx, meeting)
     if not quorum.reached:
         raise NoQuorum(needed=quorum.needed, total=quorum.total, present=quorum.present)
-    tx.add_all(PollVoter(poll_id=poll.id, member_id=voter.id) for voter in voters_of(tx, meeting.body_id))
+    tx.add_all(PollVoter(poll_id=poll.id, member_id=voter_id) for voter_id in voters_of(tx, meeting.body_id))
     poll.stage, poll.opened_at, poll.chair_id = PollStage.OPEN, now, meeting.chair_id
     poll.electorate, poll.needed = quorum.total, needed(Share(poll.majority), quorum.total)
     poll.quorum_needed, poll.quorum_present = quorum.needed, quorum.present

@@ -13,16 +13,19 @@ DOORS = {"__init__.py", "rules.py", "models.py", "actions.py", "routes.py", "pro
 ATTICS = {"service", "repository", "utils", "util", "helpers", "helper", "base", "manager", "common", "misc"}
 # Files of a room beside its doors, each with a noun of the field.
 ROOMS_OWN = {
+    "meetings/access": {"relays.py"},
     "meetings/bodies": {"sheet.py"},
     "meetings/invitations": {"letter.py"},
     "meetings/minutes": {"draft.py", "evidence.py", "facts.py", "recount.py", "verify.py"},
     "meetings/pages": {"verify.py"},
     "meetings/live": {
+        "apply.py",
         "doors.py",
         "events.py",
         "frames.py",
         "hub.py",
         "log.py",
+        "relay.py",
         "snapshot.py",
         "socket.py",
         "views.py",

@@ -13,7 +13,8 @@ from meetings import app as wiring
 from meetings.agenda import actions as agenda
 from meetings.attendance import actions as attendance
 from meetings.live import log, snapshot
-from meetings.live.events import apply, event_adapter
+from meetings.live.apply import apply
+from meetings.live.events import event_adapter
 from meetings.live.log import Level
 from meetings.live.views import State
 from meetings.minutes import actions as minutes

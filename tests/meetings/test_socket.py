@@ -11,7 +11,8 @@ from sqlalchemy import select, text, update
 from meetings.access import actions as access
 from meetings.access.models import EndedSession
 from meetings.live import hub, socket
-from meetings.live.events import apply, event_adapter
+from meetings.live.apply import apply
+from meetings.live.events import event_adapter
 from meetings.live.models import MeetingLog, Ticket
 from meetings.live.views import State
 from shared import clock

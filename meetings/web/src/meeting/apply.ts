@@ -1,14 +1,15 @@
-// The one pure rule by which an event changes the state; the twin of `apply` in meetings/live/events.py.
+// The one pure rule by which an event changes the state; the twin of meetings/live/apply.py.
 // An event carries the whole new view of what it changed, so applying it twice does no harm.
 import type { Schemas } from '../wire/http'
 
 export type State = Schemas['State']
 export type AnyEvent = Schemas['Logged']['event']
 
-const WHOLE = ['meeting', 'members', 'agenda', 'quorum', 'minutes'] as const
+const WHOLE = ['meeting', 'members', 'agenda', 'bridges', 'quorum', 'minutes'] as const
 const ONE_OF_MANY = {
   paper: ['papers', 'id'],
   attendance: ['attendance', 'member_id'],
+  bridge: ['bridges', 'id'],
   speech: ['speaking', 'id'],
   poll: ['polls', 'id'],
 } as const

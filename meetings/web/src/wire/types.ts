@@ -1184,6 +1184,126 @@ export interface components {
             name: string;
             quorum: components["schemas"]["Share"];
         };
+        /**
+         * BridgeNoted
+         * @description The desk wrote something down about a bridge.
+         */
+        BridgeNoted: {
+            /** Bridge Id */
+            bridge_id: string;
+            /** Text */
+            text: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "bridge.noted";
+        };
+        /**
+         * BridgeRoll
+         * @description The roll of a bridge as its lead closed it: members of the bridge who were there, of all its members.
+         */
+        BridgeRoll: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Present */
+            present: number;
+            /** Total */
+            total: number;
+        };
+        /**
+         * BridgesChanged
+         * @description The list of bridges, or who sits at which.
+         */
+        BridgesChanged: {
+            /** Bridges */
+            bridges: {
+                [key: string]: components["schemas"]["BridgeView"];
+            };
+            /** Members */
+            members: {
+                [key: string]: components["schemas"]["MemberView"];
+            };
+            quorum: components["schemas"]["QuorumView"];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "bridges.changed";
+        };
+        /**
+         * BridgesFrame
+         * @description How the bridges are heard, every 5 s where something changed; for the desk only. Not part of the log.
+         *
+         *     By bridge: members online, the median round trip of their sockets in ms (null: not yet measured), and when somebody was
+         *     last seen. Bridges that nobody has been seen at for half an hour are left out.
+         */
+        BridgesFrame: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Bridges */
+            bridges: {
+                [key: string]: [
+                    number,
+                    number | null,
+                    string
+                ];
+            };
+            /**
+             * Type
+             * @default bridges
+             * @constant
+             */
+            type?: "bridges";
+        };
+        /**
+         * BridgeStands
+         * @description Somebody is online there for the first time, nobody is any more, somebody is again, or its roll was closed.
+         */
+        BridgeStands: {
+            bridge: components["schemas"]["BridgeView"];
+            quorum: components["schemas"]["QuorumView"];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "bridge.joined" | "bridge.lost" | "bridge.returned" | "bridge.rolled";
+        };
+        /**
+         * BridgeView
+         * @description A remote room of the body, and where it stands in this meeting.
+         *
+         *     `waiting`: nobody has come online yet; `lost`: nobody has been online for half a minute. Whether its members count for the
+         *     quorum while it is lost is the body's rule. Telephone and health are told beside the log, to the desk alone.
+         */
+        BridgeView: {
+            /** Cluster */
+            cluster: string;
+            /** Id */
+            id: string;
+            /** Lead Id */
+            lead_id: string | null;
+            /** Name */
+            name: string;
+            /** Place */
+            place: number;
+            roll: components["schemas"]["BridgeRoll"] | null;
+            /** Short */
+            short: string;
+            /** Since */
+            since: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "waiting" | "up" | "lost";
+        };
         /** Cast */
         Cast: {
             choice: components["schemas"]["Choice"];
@@ -1494,7 +1614,7 @@ export interface components {
              */
             at: string;
             /** Event */
-            event: components["schemas"]["MeetingPublished"] | components["schemas"]["MeetingChanged"] | components["schemas"]["MeetingOpened"] | components["schemas"]["MeetingAdjourned"] | components["schemas"]["MeetingClosed"] | components["schemas"]["ItemEntered"] | components["schemas"]["PageLed"] | components["schemas"]["MembersChanged"] | components["schemas"]["AgendaChanged"] | components["schemas"]["PaperPublished"] | components["schemas"]["PaperWithdrawn"] | components["schemas"]["NoteShared"] | components["schemas"]["MemberCheckedIn"] | components["schemas"]["MemberMarked"] | components["schemas"]["SpeechRequested"] | components["schemas"]["SpeechWithdrawn"] | components["schemas"]["SpeechMoved"] | components["schemas"]["FloorGiven"] | components["schemas"]["FloorPaused"] | components["schemas"]["FloorResumed"] | components["schemas"]["FloorExtended"] | components["schemas"]["SpeechEnded"] | components["schemas"]["PollPrepared"] | components["schemas"]["PollOpened"] | components["schemas"]["PollExtended"] | components["schemas"]["PollClosed"] | components["schemas"]["PollCounted"] | components["schemas"]["OutcomeDeclared"] | components["schemas"]["MinutesDrafted"] | components["schemas"]["MinutesFrozen"] | components["schemas"]["MinutesSigned"] | components["schemas"]["MinutesProved"] | components["schemas"]["MinutesReturned"];
+            event: components["schemas"]["MeetingPublished"] | components["schemas"]["MeetingChanged"] | components["schemas"]["MeetingOpened"] | components["schemas"]["MeetingAdjourned"] | components["schemas"]["MeetingClosed"] | components["schemas"]["ItemEntered"] | components["schemas"]["PageLed"] | components["schemas"]["MembersChanged"] | components["schemas"]["AgendaChanged"] | components["schemas"]["PaperPublished"] | components["schemas"]["PaperWithdrawn"] | components["schemas"]["NoteShared"] | components["schemas"]["MemberCheckedIn"] | components["schemas"]["MemberMarked"] | components["schemas"]["BridgeStands"] | components["schemas"]["BridgesChanged"] | components["schemas"]["BridgeNoted"] | components["schemas"]["SpeechRequested"] | components["schemas"]["SpeechWithdrawn"] | components["schemas"]["SpeechMoved"] | components["schemas"]["FloorGiven"] | components["schemas"]["FloorPaused"] | components["schemas"]["FloorResumed"] | components["schemas"]["FloorExtended"] | components["schemas"]["SpeechEnded"] | components["schemas"]["PollPrepared"] | components["schemas"]["PollOpened"] | components["schemas"]["PollExtended"] | components["schemas"]["PollClosed"] | components["schemas"]["PollCounted"] | components["schemas"]["OutcomeDeclared"] | components["schemas"]["MinutesDrafted"] | components["schemas"]["MinutesFrozen"] | components["schemas"]["MinutesSigned"] | components["schemas"]["MinutesProved"] | components["schemas"]["MinutesReturned"];
             /** Seq */
             seq: number;
         };
@@ -1660,6 +1780,8 @@ export interface components {
         };
         /** MemberView */
         MemberView: {
+            /** Bridge Id */
+            bridge_id: string | null;
             /** Full Name */
             full_name: string;
             /** Group */
@@ -2442,6 +2564,10 @@ export interface components {
             /** Attendance */
             attendance: {
                 [key: string]: components["schemas"]["AttendanceView"];
+            };
+            /** Bridges */
+            bridges: {
+                [key: string]: components["schemas"]["BridgeView"];
             };
             meeting: components["schemas"]["MeetingView"];
             /** Members */
