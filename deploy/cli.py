@@ -237,6 +237,24 @@ def verify(
     raise typer.Exit(0 if found.ok else 1)
 
 
+@app.command()
+def export(meeting: Annotated[str, typer.Argument(help="The meeting's id.")]) -> None:
+    """Print a meeting as JSON (meetings' `DATABASE_URL`): its whole log with hashes, and every ballot; who voted how stands in it."""
+    import json
+
+    from meetings.live.models import MeetingLog
+    from meetings.minutes.evidence import export as exported
+    from shared.db import Database
+
+    db = Database(os.environ["DATABASE_URL"])
+    with db.read() as tx:
+        if tx.get(MeetingLog, meeting) is None:
+            typer.echo(f"{meeting}: no such meeting", err=True)
+            raise typer.Exit(2)
+        typer.echo(json.dumps(exported(tx, meeting), ensure_ascii=False))
+    db.close()
+
+
 def _known_roots() -> Path | None:
     named, demo = os.environ.get("TRUST_ROOTS"), Path(os.environ.get("VAR_DIR", "var")) / "demo/pki/root.pem"
     return Path(named) if named else demo if demo.is_file() else None

@@ -9,11 +9,13 @@ from sqlalchemy.orm import Session
 from docs_store import versions
 from meetings.agenda.models import Meeting
 from meetings.bodies.models import Member
+from meetings.live import log
 from meetings.live.models import Event
 from meetings.papers.models import papers_of, releases_of
 from meetings.voting.models import Ballot, Poll, PollVoter, polls_of
 
 FORMAT = "dienhong-evidence-1"
+EXPORT = "dienhong-export-1"
 POLL_FACTS = (
     "id", "number", "title", "majority", "chair_breaks_tie", "chair_id", "stage", "needed", "outcome",
     "tie_decided_by_chair", "check_code", "quorum_needed", "quorum_present",
@@ -44,7 +46,20 @@ def collect(tx: Session, meeting_id: str) -> dict[str, Any]:
     }
 
 
-def _poll(tx: Session, poll: Poll) -> dict[str, Any]:
+def export(tx: Session, meeting_id: str) -> dict[str, Any]:
+    """The same as it stands now, for an auditor: every opened poll, each ballot with its idempotency key, the head of the log."""
+    head = log.head(tx, meeting_id)
+    polls = [_poll(tx, poll, keys=True) for poll in polls_of(tx, meeting_id) if poll.opened_at]
+    return collect(tx, meeting_id) | {
+        "format": EXPORT,
+        "epoch": head.epoch,
+        "seq": head.seq,
+        "hash": head.hash,
+        "polls": polls,
+    }
+
+
+def _poll(tx: Session, poll: Poll, *, keys: bool = False) -> dict[str, Any]:
     electorate = tx.scalars(select(PollVoter.member_id).where(PollVoter.poll_id == poll.id).order_by(PollVoter.member_id))
     ballots = tx.scalars(select(Ballot).where(Ballot.poll_id == poll.id).order_by(Ballot.cast_at, Ballot.receipt))
     return {
@@ -61,6 +76,7 @@ def _poll(tx: Session, poll: Poll) -> dict[str, Any]:
                 "cast_at": _iso(one.cast_at),
                 "receipt": one.receipt,
                 "code": one.code,
+                **({"key": one.key} if keys else {}),
             }
             for one in ballots
         ],

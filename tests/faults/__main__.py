@@ -1,0 +1,87 @@
+"""`make faults`: break the service in every way of the table, and let the oracle say what was lost; var/faults/report.json."""
+
+import argparse
+import importlib
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.faults.processes import ROOT
+from tests.faults.table import FAULTS, Run, perform
+
+HERE = Path(__file__).parent
+NOT_FAULTS = {"__init__", "__main__", "oracle", "twins", "conftest"}
+REPORT = ROOT / "var" / "faults" / "report.json"
+
+
+def load() -> None:
+    """Every room registers its faults when it is imported."""
+    for path in sorted(HERE.glob("*.py")):
+        if path.stem not in NOT_FAULTS and not path.stem.startswith("test_"):
+            importlib.import_module(f"tests.faults.{path.stem}")
+
+
+def order(id: str) -> tuple[int, str]:
+    digits = "".join(sign for sign in id if sign.isdigit())
+    return int(digits or 0), id
+
+
+def write(rows: list[Run], tier: str, report: Path) -> None:
+    """Rows of this run take the place of older ones of the same fault; the others stay."""
+    report.parent.mkdir(parents=True, exist_ok=True)
+    known = {row["id"]: row for row in json.loads(report.read_text())["faults"]} if report.exists() else {}
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    known |= {row.id: row.row() | {"at": at} for row in rows}
+    faults = [known[id] for id in sorted(known, key=order)]
+    report.write_text(json.dumps({"tier": tier, "faults": faults}, ensure_ascii=False, indent=1))
+
+
+def show(rows: list[Run]) -> None:
+    table = Table(title="Faults")
+    for name in ("fault", "title", "runs", "kills", "acks", "violations", "twins caught", "figures", "s", ""):
+        table.add_column(name)
+    for row in rows:
+        figures = "\n".join(
+            f"{name} {one.value:g}" + (f" (≤ {one.limit:g})" if one.limit is not None else "") + ("" if one.ok else " ✗")
+            for name, one in row.figures.items()
+        )
+        twins = "\n".join(f"{'✓' if caught else '✗'} {name}" for name, caught in row.twins.items())
+        end = row.not_run or row.error or ("✓" if row.ok else "✗")
+        counts = (str(row.runs), str(row.kills), str(row.acks), str(len(row.violations)))
+        table.add_row(row.id, row.title, *counts, twins, figures, f"{row.seconds:.0f}", end)
+    Console(width=180).print(table)
+    for row in rows:
+        for line in row.violations[:10]:
+            print(f"{row.id}: {line}")
+        if row.failing_seeds:
+            print(f"{row.id}: again with --only {row.id} --seed {row.failing_seeds[0]}")
+
+
+def main() -> int:
+    read = argparse.ArgumentParser(prog="python -m tests.faults")
+    read.add_argument("--tier", choices="ab", default="b")
+    read.add_argument("--only", default="", help="F1,F9")
+    read.add_argument("--seed", type=int, default=1)
+    read.add_argument("--report", type=Path, default=REPORT)
+    given = read.parse_args()
+    load()
+    wanted = set(filter(None, given.only.split(",")))
+    if unknown := wanted - FAULTS.keys():
+        read.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(sorted(FAULTS, key=order))}")
+    rows = []
+    for id in sorted(FAULTS, key=order):
+        entry = FAULTS[id]
+        if id in wanted or (not wanted and given.tier in entry.tiers):
+            print(f"{id}: {entry.title}", flush=True)
+            rows.append(perform(entry, given.tier, given.seed))
+            write(rows, given.tier, given.report)
+    show(rows)
+    return 0 if all(row.ok or row.not_run for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
