@@ -25,7 +25,11 @@ CALLERS = (
     (door.SignedIn, "a person who is signed in"),
 )
 EVERYWHERE = ("/api/openapi.json", "/healthz", "/readyz", "/metrics")  # of shared.app, the same in each service
-BEARER, TICKET = "no cookie is read: an access token", "no cookie is read; Origin"
+BEARER = "no cookie is read: an access token"
+SOCKETS = {
+    "/api/live": ("the bearer of a ticket for one use", "no cookie is read; Origin"),
+    "/api/live/relay": ("the relay of a room", "no cookie is read: an access token of its own client"),
+}
 
 
 def routes(service: str) -> list[dict[str, Any]]:
@@ -57,7 +61,7 @@ def _of_meetings() -> Iterator[dict[str, Any]]:
     for method, path, dependant in mounted(app):
         who = _caller(dependant) if dependant else None
         if method == "WS":
-            yield _line(method, path, "the bearer of a ticket for one use", TICKET, [])
+            yield _line(method, path, *SOCKETS[path], [])
         else:
             yield _line(method, path, who or str(inventory.Who.ANYONE), BEARER if who else str(inventory.Guard.NO_COOKIE), [])
 

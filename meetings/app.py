@@ -7,6 +7,7 @@ from fastapi import FastAPI
 
 from docs_store.store import derive_key, open_store
 from meetings.access import models as access_models
+from meetings.access import relays
 from meetings.access import routes as access
 from meetings.agenda import door as seats
 from meetings.agenda import models as agenda_models
@@ -16,7 +17,7 @@ from meetings.attendance import routes as attendance
 from meetings.bodies import routes as bodies
 from meetings.invitations import actions as invitation_actions
 from meetings.invitations import routes as invitations
-from meetings.live import frames, hub, snapshot, socket
+from meetings.live import frames, hub, relay, snapshot, socket
 from meetings.minutes import actions as minutes_actions
 from meetings.minutes import models as minutes_models
 from meetings.minutes import routes as minutes
@@ -90,7 +91,7 @@ def build(settings: MeetingsSettings) -> FastAPI:
         },
         csp=_csp(settings),
         background=[_listen, _watch_doors],
-        sockets={"/api/live": socket.live},
+        sockets={"/api/live": socket.live, "/api/live/relay": relay.live_relay},
         problem_page=pages.unknown_page,
     )
     app = create_app(service, settings)
@@ -99,6 +100,7 @@ def build(settings: MeetingsSettings) -> FastAPI:
     app.state.box = Box(app.state.db)
     app.state.hub = hub.Hub(app.state.db, Turnout(), access_models.ended_since, seats.levels_of)
     app.state.front = socket.Front(app.state.hub, app.state.db, app.state.box.take)
+    app.state.admit_relay = partial(relays.admit_relay, settings, app.state.issuer_keys)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
 

@@ -9,6 +9,7 @@ class MeetingsSettings(Settings):
     issuer: str = Field(description="The issuer that signs people in; exactly as in its discovery document.")
     client_id: str = Field(description="The public client under which the web app signs people in.")
     audience: str = Field(description="What an access token's `aud` must hold to be taken here.")
+    relays: str = Field("", description="Clients whose relays may carry the tablets of a room, by comma; empty: none.")
     signers_url: str = Field(
         "",
         description="Folder of signing keys: `USERNAME.p12` with its passphrase in `USERNAME.pass`; empty: nobody signs here.",

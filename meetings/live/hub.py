@@ -16,7 +16,7 @@ from meetings.live.doors import retry_hint
 from meetings.live.frames import EventsFrame, Frame, HeartbeatFrame, Hello, PresenceFrame, TurnoutFrame
 from meetings.live.log import Level
 from meetings.live.models import Event
-from meetings.live.wires import PING, Wire, finished
+from meetings.live.wires import PING, Way, finished
 from shared.clock import now
 from shared.db import Database
 
@@ -43,7 +43,7 @@ Levels = Callable[[Session, str], Mapping[str, Level]]  # by member, of everybod
 class Listener:
     """One socket. `answer` is told each message."""
 
-    wire: Wire
+    wire: Way
     meeting_id: str
     sid: str
     member_id: str
@@ -53,6 +53,7 @@ class Listener:
     joined_at: float = 0.0
     greeted: bool = False
     answering: int = 0
+    via: str = ""  # the client id of the relay behind which it is
 
     def hear(self, text: str) -> None:
         if self.answering >= MOST_ASKED:
@@ -213,7 +214,7 @@ class Hub:
             if not listener.greeted and instant >= listener.joined_at + HELLO_WITHIN:
                 listener.wire.end(NOT_UNDERSTOOD)
             elif instant >= listener.wire.heard_at + SILENCE:
-                listener.wire.transport.abort()
+                listener.wire.cut()
 
     async def _read_aloud(self, meeting_id: str, room: Room) -> None:
         room.reading = True

@@ -1,6 +1,8 @@
 """The socket that reads a meeting's log aloud, and takes ballots."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -13,11 +15,11 @@ from sqlalchemy.orm import Session
 from meetings.live import log
 from meetings.live.doors import TRY_LATER, Doors, retry_hint
 from meetings.live.frames import EventsFrame, Hello, VoteCast
-from meetings.live.hub import NOT_UNDERSTOOD, RESTART, Hub, Listener, encode
+from meetings.live.hub import NOT_UNDERSTOOD, RESTART, Hub, Listener, Room, encode
 from meetings.live.log import Level
 from meetings.live.models import Ticket
 from meetings.live.snapshot import Snapshots
-from meetings.live.wires import Wire
+from meetings.live.wires import Way, Wire
 from shared.clock import now
 from shared.db import Database, kept
 from shared.ids import digest, new_token
@@ -41,6 +43,15 @@ _said: TypeAdapter[Hello | VoteCast] = TypeAdapter(Annotated[Hello | VoteCast, F
 
 Cast = Callable[[Listener, VoteCast], None]  # takes a ballot; its answer goes to the listener's wire
 Entry = tuple[str, str, str, int, datetime]  # meeting, sign-in, member, level, until when
+Found = tuple[Entry, Room]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """With which close code, and its reason."""
+
+    code: int
+    reason: str = ""
 
 
 def issue_ticket(tx: Session, instant: datetime, meeting_id: str, sid: str, member_id: str, level: Level) -> str:
@@ -68,29 +79,37 @@ class Front:
         self.tickets = db.group("tickets", pause=TOGETHER)
 
     async def enter(self, socket: WebSocket, wire: Wire, ticket: str) -> None:
-        if hint := self.doors.admit(wire.loop.time()):
-            await socket.accept()
-            await socket.close(TRY_LATER, hint)  # the ticket is still good
+        found = await self.find(ticket)
+        if isinstance(found, Refused):
+            if found.code != NO_ENTRY:  # a browser tells its page codes of open sockets only
+                await socket.accept()
+            await socket.close(found.code, found.reason)
             return
-        try:
-            entry = await self._redeem(ticket)
-            room = await self.hub.room(entry[0]) if entry else None
-        except SQLAlchemyError:
-            await socket.accept()
-            await socket.close(TRY_LATER, retry_hint(self.hub.count + 1))
-            return
-        if entry is None or room is None:
-            await socket.close(NO_ENTRY)
-            return
-        meeting_id, sid, member_id, level, _ = entry
         await socket.accept()
-        hub = self.hub
-        if hub.of_session[sid] >= SOCKETS_PER_SESSION or hub.of_member[member_id] >= SOCKETS_PER_MEMBER:
+        if self.is_full(found):
             await socket.close(TOO_MANY)
             return
-        listener = Listener(wire, meeting_id, sid, member_id, Level(level), hub, self.answer)
-        hub.join(room, listener)
-        wire.attach(listener)
+        wire.attach(self.join(found, wire))
+
+    async def find(self, ticket: str) -> Found | Refused:
+        """What the ticket is for; it is used up, unless one is to come later."""
+        if hint := self.doors.admit(asyncio.get_running_loop().time()):
+            return Refused(TRY_LATER, hint)
+        try:
+            entry = await self._redeem(ticket)
+            return (entry, await self.hub.room(entry[0])) if entry else Refused(NO_ENTRY)
+        except SQLAlchemyError:
+            return Refused(TRY_LATER, retry_hint(self.hub.count + 1))
+
+    def is_full(self, found: Found) -> bool:
+        _, sid, member_id, *_ = found[0]
+        return self.hub.of_session[sid] >= SOCKETS_PER_SESSION or self.hub.of_member[member_id] >= SOCKETS_PER_MEMBER
+
+    def join(self, found: Found, way: Way, via: str = "") -> Listener:
+        (meeting_id, sid, member_id, level, _), room = found
+        listener = Listener(way, meeting_id, sid, member_id, Level(level), self.hub, self.answer, via=via)
+        self.hub.join(room, listener)
+        return listener
 
     async def _redeem(self, token: str) -> Entry | None:
         """Deleted and read by one statement, so that of two who come with the same ticket one gets in."""
@@ -135,13 +154,17 @@ class Front:
         return encode(told) if told else await self.snapshots.frame(meeting_id, level)
 
 
-async def live(socket: WebSocket) -> None:
-    """Close codes: 4400 not understood, 4401 signed out, 4403 wrong origin or ticket, 4408 too slow, 4429 too many,
-    1008 too much said, 1009 too large, 1012 restart, 1013 later; the reason of the last two says when: `retry_after_ms=N`."""
-    app = socket.app
+def wire_of(socket: WebSocket) -> Wire:
     wire: Wire | None = socket.scope["extensions"].get("wire")
     if wire is None:
         raise RuntimeError("the live socket needs uvicorn with meetings.live.wires.SERVING")
+    return wire
+
+
+async def live(socket: WebSocket) -> None:
+    """Close codes: 4400 not understood, 4401 signed out, 4403 wrong origin or ticket, 4408 too slow, 4429 too many,
+    1008 too much said, 1009 too large, 1012 restart, 1013 later; the reason of the last two says when: `retry_after_ms=N`."""
+    app, wire = socket.app, wire_of(socket)
     if socket.headers.get("origin") != app.state.settings.public_url:
         await socket.close(NO_ENTRY)
         return

@@ -39,6 +39,19 @@ log = logging.getLogger("meetings.wires")
 log.setLevel(logging.WARNING)  # below that uvicorn's protocol tells addresses, and a ticket stands in them
 
 
+class Way(Protocol):
+    """What leads to one tablet: a `Wire`, or a line behind a relay."""
+
+    @property
+    def heard_at(self) -> float: ...
+
+    def write(self, frame: bytes, *, grant: bool = False) -> None: ...
+
+    def end(self, code: int, reason: str = "") -> None: ...
+
+    def cut(self) -> None: ...
+
+
 class Ear(Protocol):
     """Who is told what a wire hears; in the event loop, and never after `gone`."""
 
@@ -50,12 +63,12 @@ class Ear(Protocol):
         """The process ends: the wire is to be closed."""
 
 
-def finished(text: bytes) -> bytes:
-    """A text frame of the server (RFC 6455, 5.2), ready for any number of wires."""
-    size = len(text)
+def finished(content: bytes, opcode: Opcode = Opcode.TEXT) -> bytes:
+    """A frame of the server (RFC 6455, 5.2), ready for any number of wires."""
+    size, first = len(content), 0x80 | opcode
     if size < 126:
-        return bytes((0x81, size)) + text
-    return (struct.pack("!BBH", 0x81, 126, size) if size < 1 << 16 else struct.pack("!BBQ", 0x81, 127, size)) + text
+        return bytes((first, size)) + content
+    return (struct.pack("!BBH", first, 126, size) if size < 1 << 16 else struct.pack("!BBQ", first, 127, size)) + content
 
 
 class Wire(WebSocketsSansIOProtocol):
@@ -63,6 +76,7 @@ class Wire(WebSocketsSansIOProtocol):
 
     ear: Ear | None = None
     heard_at = 0.0  # by the loop's clock, anything: also the answer to a ping
+    _wide = 1  # tablets for which it carries
     _unsent = 0  # frames since the transport was last seen empty
     _granted = 0  # bytes beyond MOST_BYTES, while one large frame is under way
     _allowance = FRAMES_AT_ONCE
@@ -104,7 +118,7 @@ class Wire(WebSocketsSansIOProtocol):
             self._unsent = self._granted = 0
         else:
             self._unsent += 1
-            if waiting > MOST_BYTES + self._granted or self._unsent > MOST_FRAMES:
+            if waiting > MOST_BYTES * self._wide + self._granted or self._unsent > MOST_FRAMES * self._wide:
                 self.end(TOO_SLOW)
                 return
         if grant:
@@ -124,6 +138,14 @@ class Wire(WebSocketsSansIOProtocol):
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.close_timer = self.loop.call_later(CLOSE_WITHIN, self.transport.abort)
 
+    def cut(self) -> None:
+        """Let go without a word of a side that says nothing."""
+        self.transport.abort()
+
+    def widen(self, tablets: int, most_said: int) -> None:
+        """Let it carry what so many tablets would, in messages of `most_said` bytes."""
+        self._wide, self._allowance, self.conn.max_message_size = tablets, FRAMES_AT_ONCE * tablets, most_said
+
     async def run_asgi(self) -> None:
         """As uvicorn does it, but a wire that has an ear outlives the endpoint."""
         try:
@@ -139,7 +161,8 @@ class Wire(WebSocketsSansIOProtocol):
     def data_received(self, data: bytes) -> None:
         now = self.loop.time()
         if self.ear is not None:
-            self._allowance = min(FRAMES_AT_ONCE, self._allowance + (now - self.heard_at) * FRAMES_PER_SECOND)
+            gained = (now - self.heard_at) * FRAMES_PER_SECOND * self._wide
+            self._allowance = min(FRAMES_AT_ONCE * self._wide, self._allowance + gained)
         self.heard_at = now
         if self._hear_at_once(data):
             return

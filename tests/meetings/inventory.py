@@ -154,6 +154,7 @@ PUBLIC: dict[tuple[str, str], int | None] = {
     ("GET", "/verify.css"): 200,
     ("GET", "/assets/{path:path}"): 404,
     ("WS", "/api/live"): None,  # its ticket is its key: tests/meetings/test_socket.py
+    ("WS", "/api/live/relay"): None,  # a token of its own client: tests/meetings/test_relay_line.py
     **dict.fromkeys(
         (
             ("GET", path)

@@ -1,0 +1,24 @@
+"""Whether a relay may carry the tablets of its room: by an access token of its own client, which tells of no person."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from meetings.settings import MeetingsSettings
+from shared import tokens
+from shared.problems import Forbidden
+
+SCOPE = "meetings.relay"
+
+
+def admit_relay(settings: MeetingsSettings, keys: tokens.IssuerKeys, token: str, now: datetime) -> tuple[str, datetime]:
+    """The client's id, and until when its token holds; else a `Problem`. Deny first: only clients named in `RELAYS`."""
+    claims: dict[str, Any] = tokens.verify(
+        token, keys.find(token), now, issuer=settings.issuer, audience=settings.audience, typ="at+jwt"
+    )
+    client = claims.get("client_id")
+    itself = isinstance(client, str) and client == claims.get("sub") and "sid" not in claims
+    if not itself or client not in settings.relays.replace(" ", "").split(",") or "cnf" in claims:
+        raise Forbidden()
+    if SCOPE not in str(claims.get("scope", "")).split():
+        raise Forbidden()
+    return str(client), datetime.fromtimestamp(claims["exp"], UTC)
