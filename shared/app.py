@@ -134,11 +134,11 @@ def answer_problem(request: Request, problem: Problem) -> Response:
     return JSONResponse(body, problem.status, problem.headers, media_type="application/problem+json")
 
 
-def _on_problem(request: Request, problem: Exception) -> Response:
+async def _on_problem(request: Request, problem: Exception) -> Response:
     assert isinstance(problem, Problem)  # noqa: S101
     caller = getattr(request.state, "caller", None)
     actor = caller.subject if caller else "-"
-    record_refusal(request.app.state.db, problem, actor=actor, object=f"{request.method} {request.url.path}")
+    await record_refusal(request.app.state.db, problem, actor=actor, object=f"{request.method} {request.url.path}")
     return answer_problem(request, problem)
 
 
@@ -146,16 +146,16 @@ def is_audited(problem: Problem) -> bool:
     return problem.status in AUDITED if problem.audited is None else problem.audited
 
 
-def record_refusal(db: Database, problem: Problem, *, actor: str, object: str) -> None:
-    """One audit event, where the problem's class or status asks for one."""
+async def record_refusal(db: Database, problem: Problem, *, actor: str, object: str) -> None:
+    """One audit event, where the problem's class or status asks for one. Many at once share a commit, and hold no thread."""
     if not is_audited(problem):
         return
     # Lists and objects may be the caller's own words: a private note, rows of a table.
     facts = {name: str(value)[:200] for name, value in problem.facts.items() if isinstance(value, str | int)}
+    what = f"refused.{problem.code}"
     try:
-        with db.write() as tx:
-            audit.record(tx, now(), f"refused.{problem.code}", actor=actor, object=object, facts=facts)
-    except SQLAlchemyError:
+        await db.writes.run(lambda tx: audit.record(tx, now(), what, actor=actor, object=object, facts=facts))
+    except (SQLAlchemyError, Unavailable):
         log.exception("audit.not-recorded", code=problem.code)
 
 
@@ -166,14 +166,14 @@ async def _answer_directly(scope: Scope, receive: Receive, send: Send) -> None:
         answer = await scope["app"].state.service.direct[scope["path"]](request)
     except Exception as error:
         handler = next((handler for kind, handler in HANDLERS.items() if isinstance(error, kind)), None)
-        answer = await anyio.to_thread.run_sync(handler or _on_bug, request, error)
+        answer = await (handler or _on_bug)(request, error)
         if handler is None:
             await answer(scope, receive, send)
             raise
     await answer(scope, receive, send)
 
 
-def _on_invalid_input(request: Request, error: Exception) -> Response:
+async def _on_invalid_input(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
     errors = [
         {"field": ".".join(str(part) for part in one["loc"][1:]), "rule": str(one["type"])} for one in error.errors()[:20]
@@ -181,7 +181,7 @@ def _on_invalid_input(request: Request, error: Exception) -> Response:
     return answer_problem(request, InvalidInput(errors=errors))
 
 
-def _on_http_exception(request: Request, error: Exception) -> Response:
+async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     kind = BY_STATUS.get(error.status_code, BadRequest)
     problem = kind(limit=error.limit) if isinstance(error, BodyTooLarge) else kind()
@@ -189,17 +189,17 @@ def _on_http_exception(request: Request, error: Exception) -> Response:
     return answer_problem(request, problem)
 
 
-def _on_database_away(request: Request, error: Exception) -> Response:
+async def _on_database_away(request: Request, error: Exception) -> Response:
     log.warning("database.away", error=str(getattr(error, "orig", error))[:200])
     return answer_problem(request, Unavailable())
 
 
-def _on_unkept_text(request: Request, _error: Exception) -> Response:
+async def _on_unkept_text(request: Request, _error: Exception) -> Response:
     """A NUL in a text, which PostgreSQL does not keep."""
     return answer_problem(request, InvalidInput(errors=[]))
 
 
-def _on_bug(request: Request, error: Exception) -> Response:
+async def _on_bug(request: Request, error: Exception) -> Response:
     log.error("bug", path=request.url.path, request_id=request.state.request_id, exc_info=error)
     answer = JSONResponse(
         {"type": "about:blank", "title": "Internal Server Error", "status": 500, "code": "internal"},
@@ -207,11 +207,11 @@ def _on_bug(request: Request, error: Exception) -> Response:
         media_type="application/problem+json",
     )
     service: Service = request.app.state.service
-    add_headers(answer.headers, request.scope, service.csp, secure=request.app.state.settings.secure)
+    add_headers(answer.headers.raw, request.scope, service.csp, secure=request.app.state.settings.secure)
     return answer
 
 
-HANDLERS: dict[type[Exception], Callable[[Request, Exception], Response]] = {
+HANDLERS: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
     Problem: _on_problem,
     RequestValidationError: _on_invalid_input,
     HTTPException: _on_http_exception,

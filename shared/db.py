@@ -5,7 +5,7 @@ Nobody else commits, rolls back or makes sessions: a test in tests/house greps f
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -18,6 +18,7 @@ from sqlalchemy.types import TypeDecorator
 
 from shared.group_commit import Group, MustWait
 from shared.problems import Unavailable
+from shared.turns import HELD, Turns
 
 T = TypeVar("T")
 BUSY = 10  # seconds that a writer waits for its turn on SQLite
@@ -78,6 +79,7 @@ class Database:
         self._reading = self.engine.execution_options(**reading)
         self._reader = sessionmaker(self._reading, expire_on_commit=False, info={"db": self})
         self._in_loop = self.is_sqlite and alone
+        self.turns = Turns(1 if self.is_sqlite else HELD, BUSY)
         self.writes = self.group("group-writes")  # for hot paths: one commit for many requests
         self.reads = Group(self.read, "group-reads", at_once=self.read if self._in_loop else None)
         self.kept: dict[str, tuple[float, Any]] = {}  # see `kept`
@@ -213,12 +215,22 @@ def lock(tx: Session, name: str, *, shared: bool = False) -> None:
         tx.execute(text(f"SELECT {verb}(hashtextextended(:name, 0))"), {"name": name})
 
 
-def _transaction(request: Request) -> Iterator[Session]:
+async def _writers_turn(request: Request) -> AsyncIterator[None]:
+    async with request.app.state.db.turns.take(writes=True):
+        yield
+
+
+async def _readers_turn(request: Request) -> AsyncIterator[None]:
+    async with request.app.state.db.turns.take(writes=False):
+        yield
+
+
+def _transaction(request: Request, _turn: Annotated[None, Depends(_writers_turn, scope="function")]) -> Iterator[Session]:
     with request.app.state.db.write() as tx:
         yield tx
 
 
-def _snapshot(request: Request) -> Iterator[Session]:
+def _snapshot(request: Request, _turn: Annotated[None, Depends(_readers_turn, scope="function")]) -> Iterator[Session]:
     with request.app.state.db.read() as tx:
         yield tx
 

@@ -14,7 +14,6 @@ from functools import partial
 from itertools import groupby
 from typing import Any
 
-from anyio.to_thread import run_sync
 from sqlalchemy import TextClause, bindparam, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -278,7 +277,7 @@ class Box:
 
     def _record(self, problem: Problem, actor: str, what: str) -> None:
         if is_audited(problem):
-            record = asyncio.ensure_future(run_sync(partial(record_refusal, self._db, problem, actor=actor, object=what)))
+            record = asyncio.ensure_future(record_refusal(self._db, problem, actor=actor, object=what))
             self._records.add(record)
             record.add_done_callback(self._records.discard)
 

@@ -1,0 +1,39 @@
+"""Who waits for a transaction of a route waits here, in the event loop.
+
+A route goes through its transaction in several turns of the thread pool: begin, act, commit. Who waited in a thread to begin
+would take from those who have begun the thread in which to end, and with as many waiting as there are threads nobody would.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from weakref import WeakKeyDictionary
+
+from shared.problems import Unavailable
+
+HELD = 30  # transactions that routes hold at once, of 40 threads and connections: the others are for what runs in one turn
+
+
+class Turns:
+    """One a database."""
+
+    def __init__(self, writers: int, patience: float) -> None:
+        """`writers`: how many may write at once; `patience`: seconds, after which who waits is told to come again."""
+        self._writers, self._patience = writers, patience
+        self._of_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[asyncio.Semaphore, asyncio.Semaphore]] = (
+            WeakKeyDictionary()
+        )
+
+    @asynccontextmanager
+    async def take(self, *, writes: bool) -> AsyncIterator[None]:
+        """Raises `Unavailable` when it was not one's turn in time."""
+        fresh = asyncio.Semaphore(self._writers), asyncio.Semaphore(HELD)
+        writing, held = self._of_loop.setdefault(asyncio.get_running_loop(), fresh)
+        async with AsyncExitStack() as taken:
+            try:
+                async with asyncio.timeout(self._patience):
+                    for one in (writing, held) if writes else (held,):
+                        await taken.enter_async_context(one)
+            except TimeoutError:
+                raise Unavailable() from None
+            yield
