@@ -12,6 +12,7 @@ const member = (id: string, role: 'chair' | 'secretary' | 'member' | 'guest'): S
   role,
   votes: role !== 'guest',
   place: 0,
+  bridge_id: null,
 })
 const item = (id: string, parent_id: string | null = null): State['agenda'][string] => ({
   id,

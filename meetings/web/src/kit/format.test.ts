@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { clockTime, count, date, dayMonth, exactTime, length, percent, sameDay, size } from './format'
+import { clockTime, count, date, dayMonth, exactTime, inSeconds, length, percent, phone, sameDay, size } from './format'
 import { language } from './words.svelte'
 
 beforeEach(() => vi.stubGlobal('document', { documentElement: { lang: '' } }))
@@ -28,4 +28,13 @@ test('lengths never fall below zero and show hours only where there are some', (
 test('a share of nobody is nothing', () => {
   language.show('vi')
   expect(percent(0, 0)).toBe('0,0%')
+})
+
+test.each([
+  ['vi', '0,4', '2,1', '0912 345 154', '0263 382 2154'],
+  ['en', '0.4', '2.1', '+84 912 345 154', '0263 382 2154'],
+] as const)('seconds and telephones in %s', (which, short, slow, mobile, other) => {
+  language.show(which)
+  expect([inSeconds(420), inSeconds(2100), phone('0912345154'), phone('0263 382 2154')]).toEqual([short, slow, mobile, other])
+  expect(phone('+84 912.345.154')).toBe(mobile)
 })

@@ -72,3 +72,15 @@ export function size(bytes: number): string {
   const mega = (bytes / 1e6).toFixed(1)
   return bytes < 1e5 ? `${Math.ceil(bytes / 1000)} KB` : `${language.now === 'vi' ? mega.replace('.', ',') : mega} MB`
 }
+
+/** Milliseconds in seconds, as `0,4` */
+export function inSeconds(ms: number): string {
+  const seconds = (ms / 1000).toFixed(1)
+  return language.now === 'vi' ? seconds.replace('.', ',') : seconds
+}
+
+/** `0912 345 154`, or `+84 912 345 154`; what is no number of ten figures stays as it is. */
+export function phone(number: string): string {
+  const found = /^(?:0|\+84)(\d{3})(\d{3})(\d{3})$/.exec(number.replace(/[\s.-]/g, ''))
+  return found ? `${language.now === 'vi' ? '0' : '+84 '}${found[1]} ${found[2]} ${found[3]}` : number
+}

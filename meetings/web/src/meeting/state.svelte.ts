@@ -12,6 +12,10 @@ export class MeetingStore {
   seat = $state.raw<Schemas['MySeat'] | null>(null)
   turnout = $state.raw<Schemas['TurnoutFrame'] | null>(null)
   presence = $state.raw<string[] | null>(null)
+  /** How the remote rooms are heard, told to the desk alone. */
+  bridges = $state.raw<Schemas['BridgesFrame'] | null>(null)
+  /** When the house was last heard, in milliseconds of the device's clock. */
+  heardAt = $state(Date.now())
   line = $state<Line>('starting')
   lostAt = $state<string | null>(null)
   refusal = $state.raw<Problem | null>(null)
@@ -76,6 +80,7 @@ export class MeetingStore {
 
   /** Applies a frame; events are applied in order and once, a gap is asked for again. */
   hear(frame: Frame): void {
+    this.heardAt = Date.now()
     if (frame.type === 'snapshot') {
       this.#epoch = frame.snapshot.epoch
       this.#seq = frame.snapshot.seq
@@ -86,6 +91,8 @@ export class MeetingStore {
       this.turnout = frame
     } else if (frame.type === 'presence') {
       this.presence = frame.members
+    } else if (frame.type === 'bridges') {
+      this.bridges = frame
     } else if (frame.type === 'heartbeat' && this.#seq !== null && frame.head > this.#seq) {
       this.#socket.hello()
     }

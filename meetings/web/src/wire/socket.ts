@@ -9,6 +9,7 @@ export type Frame =
   | Named<'events', Schemas['EventsFrame']>
   | Named<'turnout', Schemas['TurnoutFrame']>
   | Named<'presence', Schemas['PresenceFrame']>
+  | Named<'bridges', Schemas['BridgesFrame']>
   | Named<'heartbeat', Schemas['HeartbeatFrame']>
   | Named<'vote.receipt', Schemas['VoteReceipt']>
   | Named<'vote.refused', Schemas['VoteRefused']>
