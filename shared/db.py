@@ -7,9 +7,10 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
 from fastapi import Depends, Request
 from sqlalchemy import DateTime, Dialect, Engine, MetaData, create_engine, event, text
@@ -21,6 +22,7 @@ from shared.problems import Unavailable
 from shared.turns import HELD, Turns
 
 T = TypeVar("T")
+Memories = dict[str, tuple[float, Any]]  # name -> until when by the monotonic clock, value
 BUSY = 10  # seconds that a writer waits for its turn on SQLite
 MOST_KEPT = 10_000
 POOL = 40  # equals the thread pool that serves plain `def` routes
@@ -82,23 +84,29 @@ class Database:
         self.turns = Turns(1 if self.is_sqlite else HELD, BUSY)
         self.writes = self.group("group-writes")  # for hot paths: one commit for many requests
         self.reads = Group(self.read, "group-reads", at_once=self.read if self._in_loop else None)
-        self.kept: dict[str, tuple[float, Any]] = {}  # see `kept`
+        self.kept: Memories = {}  # see `kept`
+        self.kept_until_written: Memories = {}
 
     def group(self, name: str, *, pause: float = 0.0) -> Group:
         """A group of writers whose transactions are its own; who makes it closes it."""
-        return Group(self.write, name, at_once=partial(self.write, waits=False) if self._in_loop else None, pause=pause)
+        writes = partial(self.write, forgets=False)
+        return Group(writes, name, at_once=partial(writes, waits=False) if self._in_loop else None, pause=pause)
 
     @contextmanager
-    def write(self, *, waits: bool = True) -> Iterator[Session]:
+    def write(self, *, waits: bool = True, forgets: bool = True) -> Iterator[Session]:
         """A transaction that may write: committed on leaving, rolled back on any error.
 
         On SQLite it takes the write lock at once (BEGIN IMMEDIATE): a reader that turns writer would
         fail with BUSY_SNAPSHOT, which no timeout mends. What was given to `after_commit` runs last.
+        Without `forgets`, who writes what others keep says so: `forget_written`.
         """
         with self._writer() as session:
             with self._take_turn(waits), session.begin():
+                session.info["until_written"] = {}  # who writes sees no more than this transaction has read
                 yield session
                 _doubt.ful = False  # a route begins in one thread and may commit, on leaving this block, in another
+            if forgets:
+                self.kept_until_written = {}
             for deed in session.info.pop("after_commit", []):
                 deed()
             if _doubt.ful:
@@ -121,7 +129,12 @@ class Database:
     def read(self) -> Iterator[Session]:
         """One consistent snapshot; writing through it fails on PostgreSQL and is a bug on SQLite."""
         with self._reader() as session, session.begin():
+            session.info["until_written"] = self.kept_until_written  # of before the snapshot
             yield session
+
+    def memory(self) -> Session:
+        """In place of a transaction, for work that may find all it needs among what is `kept`; else it ends in `NotKept`."""
+        return cast(Session, _Memory({"db": self, "until_written": self.kept_until_written}))
 
     def durability(self) -> dict[str, str]:
         """The engine's own word on whether a commit survives a crash; see `weak_settings`."""
@@ -148,6 +161,18 @@ class Database:
         self.writes.close()
         self.reads.close()
         self.engine.dispose()
+
+
+class NotKept(Exception):
+    """A transaction is needed after all."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Memory:
+    info: dict[str, Any]
+
+    def __getattr__(self, name: str) -> Any:
+        raise NotKept()
 
 
 _doubt = threading.local()  # `ful`: this thread's transaction was committed, but perhaps not where it has to be
@@ -184,10 +209,13 @@ def after_commit(tx: Session, deed: Callable[[], None]) -> None:
     tx.info.setdefault("after_commit", []).append(deed)
 
 
-def kept(tx: Session, name: str, load: Callable[[], T]) -> T:
+def kept(tx: Session, name: str, load: Callable[[], T], *, until_written: bool = False) -> T:
     """What `load` gives, asked for at most once a second in this process: for rows that every request needs and that
-    seldom change. A change elsewhere is seen within that second; one in this process at once, by `forget`."""
-    memory: dict[str, tuple[float, Any]] = tx.info["db"].kept
+    seldom change. A change elsewhere is seen within that second; one in this process at once, by `forget`.
+
+    `until_written`: forgotten as soon as anything is written in this process, see `forget_written`.
+    """
+    memory: Memories = tx.info["until_written"] if until_written else tx.info["db"].kept
     until, value = memory.get(name, (0.0, None))
     if time.monotonic() >= until:
         value = load()
@@ -200,9 +228,20 @@ def kept(tx: Session, name: str, load: Callable[[], T]) -> T:
 
 def forget(tx: Session, name: str) -> None:
     """Ask for it anew, now and once more when this transaction is durable."""
-    memory: dict[str, tuple[float, Any]] = tx.info["db"].kept
+    memory: Memories = tx.info["db"].kept
     memory.pop(name, None)
     after_commit(tx, lambda: memory.pop(name, None) and None)
+
+
+def forget_written(tx: Session) -> None:
+    """Ask anew for all that was kept until written, now and once this transaction is durable."""
+    db: Database = tx.info["db"]
+    tx.info["until_written"].clear()
+
+    def deed() -> None:
+        db.kept_until_written = {}
+
+    after_commit(tx, deed)
 
 
 def lock(tx: Session, name: str, *, shared: bool = False) -> None:

@@ -9,7 +9,6 @@ from urllib.parse import parse_qs
 
 import structlog
 from prometheus_client import Histogram
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request, cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -26,6 +25,7 @@ SECONDS = Histogram("http_request_seconds", "Time to answer", ["service", "metho
 LANGUAGE_COOKIE = "lang"
 PROBES = ("/healthz", "/readyz", "/metrics")  # asked by the machine's own name for itself
 USUAL_PORTS = {"https": ":443", "http": ":80"}
+Heard = dict[bytes, bytes]
 
 
 class BodyTooLarge(HTTPException):
@@ -47,7 +47,7 @@ class Edge:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
+        headers = dict(reversed(scope["headers"]))  # the first of each name
         state = scope.setdefault("state", {})
         state["request_id"] = ids.new_id()
         state["language"] = _language(scope, headers)
@@ -57,9 +57,9 @@ class Edge:
         else:
             await self._http(scope, receive, send, headers)
 
-    async def _http(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
+    async def _http(self, scope: Scope, receive: Receive, send: Send, headers: Heard) -> None:
         bound = _bound(scope["path"], self._service.large_bodies, self._service.max_body)
-        declared = headers.get("content-length", "0")
+        declared = headers.get(b"content-length", b"0")
         started, status, seen = time.monotonic(), 500, 0
 
         async def bounded_receive() -> Message:
@@ -74,13 +74,14 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                add_headers(MutableHeaders(scope=message), scope, self._service.csp, secure=self._settings.secure)
+                message["headers"] = [*message["headers"]]
+                add_headers(message["headers"], scope, self._service.csp, secure=self._settings.secure)
             await send(message)
 
         try:
-            if self._service.own_host_only and scope["path"] not in PROBES and headers.getlist("host") not in self._hosts:
+            if self._service.own_host_only and scope["path"] not in PROBES and not self._is_ours(scope):
                 raise Misdirected()
-            if not declared.isdecimal() or int(declared) > bound:
+            if not declared.isdigit() or int(declared) > bound:
                 raise BodyTooLarge(bound)
             await self._app(scope, bounded_receive, finishing_send)
         except BodyTooLarge as error:
@@ -88,14 +89,24 @@ class Edge:
         except Misdirected as problem:
             await _refuse(scope, finishing_send, problem)
         finally:
-            SECONDS.labels(self._service.name, scope["method"], status).observe(time.monotonic() - started)
+            _seconds(self._service.name, scope["method"], status).observe(time.monotonic() - started)
+
+    def _is_ours(self, scope: Scope) -> bool:
+        sent = [value for name, value in scope["headers"] if name == b"host"]
+        return len(sent) == 1 and sent[0] in self._hosts
 
 
-def _own_hosts(public_url: str) -> list[list[str]]:
-    """What a request's Host headers may be: the one of the public address, with or without the usual port."""
+@cache
+def _seconds(service: str, method: str, status: int) -> Histogram:
+    return SECONDS.labels(service, method, status)
+
+
+def _own_hosts(public_url: str) -> list[bytes]:
+    """What a request's one Host header may be: that of the public address, with or without the usual port."""
     scheme, netloc = public_url.split("://", 1)
     bare = netloc.split("/")[0].lower().removesuffix(USUAL_PORTS[scheme])
-    return [[bare], [f"{bare}{USUAL_PORTS[scheme]}"]] if ":" not in bare.rsplit("]")[-1] else [[bare]]
+    hosts = [bare, f"{bare}{USUAL_PORTS[scheme]}"] if ":" not in bare.rsplit("]")[-1] else [bare]
+    return [host.encode() for host in hosts]
 
 
 async def _refuse(scope: Scope, send: Send, problem: Problem) -> None:
@@ -113,14 +124,17 @@ async def _refuse_body(scope: Scope, send: Send, error: BodyTooLarge) -> None:
     await answer(scope, _no_body, send)
 
 
-def add_headers(headers: MutableHeaders, scope: Scope, csp: str, *, secure: bool) -> None:
+def add_headers(raw: list[tuple[bytes, bytes]], scope: Scope, csp: str, *, secure: bool) -> None:
     """What every answer has, also that of a bug."""
-    raw = headers.raw
     present = {name for name, _ in raw}
     raw.append((b"x-request-id", scope["state"]["request_id"].encode()))
     raw.extend(one for one in _usual_headers(csp, secure) if one[0] not in present)
-    if b"content-security-policy" not in present or "frame-ancestors 'none'" in headers["content-security-policy"]:
+    if b"content-security-policy" not in present or any(_unframed(one) for one in raw):
         raw.append((b"x-frame-options", b"DENY"))  # for browsers that know no frame-ancestors
+
+
+def _unframed(header: tuple[bytes, bytes]) -> bool:
+    return header[0] == b"content-security-policy" and b"frame-ancestors 'none'" in header[1]
 
 
 @cache
@@ -142,14 +156,14 @@ async def _no_body() -> Message:
     return {"type": "http.request", "body": b"", "more_body": False}
 
 
-def _language(scope: Scope, headers: Headers) -> str:
+def _language(scope: Scope, headers: Heard) -> str:
     explicit, query_string = "", scope.get("query_string", b"")
     if b"lang=" in query_string or b"ui_locales=" in query_string:
         query = parse_qs(query_string.decode("latin-1"))
         explicit = (query.get("lang") or query.get("ui_locales") or [""])[0].split(" ")[0]
-    sent = headers.get("cookie", "")
+    sent = headers.get(b"cookie", b"").decode("latin-1")
     cookie = cookie_parser(sent).get(LANGUAGE_COOKIE, "") if LANGUAGE_COOKIE in sent else ""
-    return words.choose_language(headers.get("accept-language", ""), explicit or cookie)
+    return words.choose_language(headers.get(b"accept-language", b"").decode("latin-1"), explicit or cookie)
 
 
 def _bound(path: str, large: Mapping[str, int], usual: int) -> int:

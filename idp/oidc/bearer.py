@@ -30,7 +30,8 @@ class DpopRefused(BearerRefused):
 
 def read_bearer(call: Call) -> OwnToken:
     """The one access token of a request, in the header or the form, from who holds the key that it is bound to."""
-    sent = [header.partition(" ") for header in call.request.headers.getlist("authorization")]
+    headers = (value.decode("latin-1") for name, value in call.request.scope["headers"] if name == b"authorization")
+    sent = [header.partition(" ") for header in headers]
     tokens = [(scheme.lower(), token.strip()) for scheme, _, token in sent if scheme.lower() in ("bearer", "dpop")]
     if call.request.method == "POST" and "access_token" in call.params:
         tokens.append(("bearer", call.params["access_token"]))

@@ -1,9 +1,9 @@
 """Client authentication at the endpoints that clients call: by the one method that each client is registered with."""
 
 from base64 import b64decode
+from urllib.parse import unquote
 
 from authlib.oauth2.rfc6749 import InvalidClientError
-from authlib.oauth2.rfc6749.util import extract_basic_authorization
 
 from idp.clients.models import Client, find_client
 from idp.clients.rules import AuthMethod
@@ -38,25 +38,30 @@ def _proves_itself(call: Call, client: Client, secret: str) -> bool:
 
 def _credentials(call: Call) -> tuple[str, str, tuple[AuthMethod, ...]]:
     """Whose they say they are, a secret, and the methods of which they could be."""
-    sent = call.request.headers.getlist("authorization")
+    sent = [value for name, value in call.request.scope["headers"] if name == b"authorization"]
     by_assertion = "client_assertion" in call.params or "client_assertion_type" in call.params
     if len(sent) + ("client_secret" in call.params) + by_assertion > 1:
         raise refused()
     if sent:
-        try:
-            b64decode(sent[0].partition(" ")[2].strip(), validate=True)  # Authlib passes over what is no Base64
-            client_id, secret = extract_basic_authorization({"Authorization": sent[0]})
-        except ValueError:  # no Base64, or the bytes behind it are not UTF-8
-            client_id = secret = None
-        if not client_id or not secret:
-            raise refused()
-        return client_id, secret, (AuthMethod.BASIC,)
+        return *_basic(sent[0]), (AuthMethod.BASIC,)
     if by_assertion:
         return claimed_client(call), "", (AuthMethod.PRIVATE_KEY,)
     client_id = call.params.get("client_id", "")
     if "client_secret" in call.params:
         return client_id, call.params["client_secret"], (AuthMethod.POST,)
     return client_id, "", (AuthMethod.NONE, *BY_TLS)
+
+
+def _basic(header: bytes) -> tuple[str, str]:
+    """RFC 6749, 2.3.1: both are form-encoded. Authlib's own reading passes over what is no Base64."""
+    scheme, _, sent = header.partition(b" ")
+    try:
+        client_id, _, secret = b64decode(sent.strip(), validate=True).decode().partition(":")
+    except ValueError:  # no Base64, or the bytes behind it are not UTF-8
+        raise refused() from None
+    if scheme.lower() != b"basic" or not client_id or not secret:
+        raise refused()
+    return unquote(client_id), unquote(secret)
 
 
 def refused() -> InvalidClientError:

@@ -21,10 +21,10 @@ def cross_origin(endpoint: Direct) -> Direct:
     """The endpoint, readable by scripts of known browser clients. No cookie is ever allowed across origins."""
 
     async def answer(request: Request) -> Response:
-        asking = request.headers.get("origin")
+        asking = next((value.decode("latin-1") for name, value in request.scope["headers"] if name == b"origin"), None)
         known = asking is not None and asking in await request.app.state.db.reads.run(_known_origins)
         answered = Response(status_code=204) if request.method == "OPTIONS" else await endpoint(request)
-        answered.headers.add_vary_header("Origin")
+        answered.raw_headers.append((b"vary", b"Origin"))
         if known and asking:
             answered.headers["Access-Control-Allow-Origin"] = asking
             answered.headers["Access-Control-Expose-Headers"] = "WWW-Authenticate, DPoP-Nonce"

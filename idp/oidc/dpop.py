@@ -40,7 +40,7 @@ def proof_algorithms(client: Client) -> tuple[str, ...]:
 
 def proven_key(call: Call, client: Client, *, access_token: str = "", nonce_needed: bool = False) -> str | None:
     """The RFC 7638 thumbprint of the key that the request proves to hold; None where it brings no proof."""
-    sent = call.request.headers.getlist("dpop")
+    sent = [value.decode("latin-1") for name, value in call.request.scope["headers"] if name == b"dpop"]
     if not sent:
         return None
     call.headers["DPoP-Nonce"] = nonce(call)

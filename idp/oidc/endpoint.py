@@ -23,6 +23,7 @@ from idp.oidc.params import Pairs, Params, once, read_pairs
 from idp.oidc.problems import RequestRefused
 from idp.settings import IdpSettings
 from shared import audit, clock
+from shared.db import NotKept
 from shared.problems import MethodNotAllowed
 
 MOST_FETCHES = 3
@@ -88,7 +89,11 @@ def endpoint(work: Work, *methods: str, reads: Reads = False, page: bool = False
         reading = reads(request, pairs) if callable(reads) else reads
         group, now_do = db.reads if reading else db.writes, work
         for _ in range(MOST_FETCHES + 1):
-            done: Outcome = await group.run(partial(inside, now_do))
+            done: Outcome
+            try:
+                done = inside(now_do, db.memory()) if reading else await group.run(partial(inside, now_do))
+            except NotKept:
+                done = await group.run(partial(inside, now_do))
             if isinstance(done, Meanwhile):
                 now_do = partial(done.then, await done.deed())
                 continue
@@ -106,7 +111,7 @@ def endpoint(work: Work, *methods: str, reads: Reads = False, page: bool = False
 
 def only_reads(request: Request, pairs: Pairs) -> bool:
     """For an endpoint that writes only what a request brings that must not come twice: a proof or an assertion."""
-    return "dpop" not in request.headers and all(name != "client_assertion" for name, _ in pairs)
+    return all(name != b"dpop" for name, _ in request.scope["headers"]) and all(name != "client_assertion" for name, _ in pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,16 +149,21 @@ def _for_client(work: Work, call: Call, act: str, reads: bool) -> Outcome:
         call.params = once(call.pairs)
         answer = work(call)
         if isinstance(answer, Response):
-            answer.headers.update(call.headers)
+            _add(answer, call.headers)
         return answer
     except MustFetch as wish:
         return wish
     except OAuth2Error as error:
         # Not raised any further: what was written on the way (a revoked grant) is committed with it.
         refused = _Refused(call, act, error, refusal(error))
-        refused.answer.headers.update(call.headers)
+        _add(refused.answer, call.headers)
         if reads:
             return refused
         if error.error not in NOT_YET:
             refused.record(call.tx)
         return refused.answer
+
+
+def _add(answer: Response, headers: dict[str, str]) -> None:
+    if headers:
+        answer.headers.update(headers)

@@ -20,6 +20,7 @@ from idp.oidc.resources import narrowed_resources
 from idp.oidc.store import Kind
 from idp.settings import IdpSettings
 from shared import audit
+from shared.db import forget_written
 from shared.ids import new_id, new_token
 from shared.prepared import Prepared
 
@@ -71,6 +72,7 @@ def revoke(tx: Session, now: datetime, grant_id: str, reason: str, *, actor: str
     """Everything that was issued under a grant is dead from this instant."""
     living = GRANTS.c.id == grant_id, GRANTS.c.revoked_at.is_(None)
     if tx.connection().execute(update(GRANTS).where(*living).values(revoked_at=now)).rowcount:
+        forget_written(tx)
         audit.record(tx, now, "grant.revoked", actor=actor, object=grant_id, reason=reason)
 
 
@@ -133,4 +135,5 @@ def narrowed(tx: Session, living: Living, client: Client) -> Living:
     until = living.expires_at if offline else None
     left = {"scopes": scopes, "offline": offline, "expires_at": until}
     tx.connection().execute(update(GRANTS).where(GRANTS.c.id == living.grant_id).values(left))
+    forget_written(tx)
     return replace(living, scopes=scopes, offline=offline, expires_at=until)

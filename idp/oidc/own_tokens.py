@@ -11,6 +11,7 @@ from idp.oidc.claims import ACCESS_TOKEN_ALG
 from idp.oidc.endpoint import Call
 from idp.oidc.living import Living, read_grant
 from idp.oidc.store import Kind
+from shared.db import kept
 from shared.tokens import InvalidToken, claims_hold, verify_signature
 
 LONGEST_TOKEN = 8192  # signs
@@ -43,9 +44,12 @@ def read_access_token(call: Call, token: str, audience: str | None = None) -> Ow
     client = find_client(call.tx, str(claims.get("client_id")))
     if client is None:
         return None
+    jti = str(claims["jti"])
     if "grant_id" not in claims:
-        return None if store.find(call.tx, Kind.REVOKED, str(claims["jti"])) else OwnToken(claims, client, None)
-    living = read_grant(call.tx, str(claims["grant_id"]), str(claims["jti"]))
+        revoked = kept(call.tx, f"revoked/{jti}", lambda: store.find(call.tx, Kind.REVOKED, jti), until_written=True)
+        return None if revoked else OwnToken(claims, client, None)
+    grant_id = str(claims["grant_id"])
+    living = kept(call.tx, f"grant/{grant_id}/{jti}", lambda: read_grant(call.tx, grant_id, jti), until_written=True)
     if living is None or not living.is_living(call.now, call.settings):
         return None
     said = claims["scope"].split()

@@ -14,6 +14,7 @@ from idp.oidc.living import read_grant
 from idp.oidc.own_tokens import read_access_token
 from idp.oidc.store import Kind
 from shared import audit
+from shared.db import forget_written
 
 
 def revoke_token(call: Call) -> Response:
@@ -30,6 +31,7 @@ def revoke_token(call: Call) -> Response:
     elif (own := read_access_token(call, token)) and own.client.id == call.client.id:
         until = datetime.fromtimestamp(own.claims["exp"], UTC)
         if store.remember(call.tx, Kind.REVOKED, own.claims["jti"], until):
+            forget_written(call.tx)
             audit.record(call.tx, call.now, "token.revoked", actor=call.client.id, object=own.claims.get("grant_id", "-"))
     return Response(status_code=200, headers=NO_STORE)
 

@@ -1,19 +1,22 @@
 """Introspection (RFC 7662), plain and signed (RFC 9701): who may ask, what is told."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 from jose import jwt as second_opinion
 from jwt import PyJWKSet, decode
+from starlette.testclient import TestClient
 
 from idp.accounts.actions import deactivate
 from idp.accounts.models import Account
 from idp.clients.actions import register_client
 from idp.clients.rules import CLIENT_CREDENTIALS, Profile
 from shared import clock
-from tests.idp.conftest import API, ISSUER, House, web_client
+from tests.idp.conftest import API, ISSUER, PASSWORD, House, web_client
 from tests.idp.signed import register_rp
-from tests.idp.walk import renew, tokens
+from tests.idp.walk import begin, name_then_password, renew, tokens
 
 SIGNED = "application/token-introspection+jwt"
 
@@ -73,6 +76,54 @@ def test_what_has_ended_is_inactive(house: House) -> None:
         deactivate(tx, clock.now(), tx.get_one(Account, house.filled.subject))
     assert ask(house, got["access_token"]).json() == {"active": False}
     assert ask(house, got["refresh_token"]).json() == {"active": False}
+
+
+def by_its_client(house: House, browser: TestClient, got: dict[str, Any], name: str = "access_token") -> None:
+    house.machine().post("/revoke", data={"token": got[name]}, auth=("web", house.filled.web_secret))
+
+
+def by_a_stolen_refresh_token(house: House, browser: TestClient, got: dict[str, Any]) -> None:
+    renew(house, got["refresh_token"])
+    house.later(minutes=1)
+    renew(house, got["refresh_token"])
+
+
+def by_signing_out(house: House, browser: TestClient, got: dict[str, Any]) -> None:
+    browser.get("/end_session", params={"id_token_hint": got["id_token"]})
+
+
+def by_another_person(house: House, browser: TestClient, got: dict[str, Any]) -> None:
+    page = begin(browser, prompt="login")
+    name_then_password(browser, page, "thienbd", PASSWORD + "2")
+
+
+def by_closing_the_account(house: House, browser: TestClient, got: dict[str, Any]) -> None:
+    with house.db.write() as tx:
+        deactivate(tx, clock.now(), tx.get_one(Account, house.filled.subject))
+
+
+@pytest.mark.parametrize(
+    "ended",
+    [
+        by_its_client,
+        partial(by_its_client, name="refresh_token"),
+        by_a_stolen_refresh_token,
+        by_signing_out,
+        by_another_person,
+        by_closing_the_account,
+    ],
+)
+def test_what_was_active_a_moment_ago_is_inactive_at_once(
+    house: House, ended: Callable[[House, TestClient, dict[str, Any]], None]
+) -> None:
+    browser = house.browser()
+    got = tokens(house, browser)
+    for _ in range(2):  # the second answer comes from memory
+        assert ask(house, got["access_token"]).json()["active"] is True
+    ended(house, browser, got)
+    assert ask(house, got["access_token"]).json() == {"active": False}
+    who = house.machine().get("/userinfo", headers={"authorization": f"Bearer {got['access_token']}"})
+    assert who.status_code == 401
 
 
 def test_an_access_token_is_inactive_once_its_time_is_over(house: House) -> None:
