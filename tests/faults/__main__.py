@@ -36,7 +36,7 @@ def write(rows: list[Run], tier: str, report: Path) -> None:
     known = {row["id"]: row for row in json.loads(report.read_text())["faults"]} if report.exists() else {}
     at = datetime.now(UTC).isoformat(timespec="seconds")
     known |= {row.id: row.row() | {"at": at} for row in rows}
-    faults = [known[id] for id in sorted(known, key=order)]
+    faults = [known[one] for one in sorted(known, key=order)]
     report.write_text(json.dumps({"tier": tier, "faults": faults}, ensure_ascii=False, indent=1))
 
 
@@ -73,10 +73,9 @@ def main() -> int:
     if unknown := wanted - FAULTS.keys():
         read.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(sorted(FAULTS, key=order))}")
     rows = []
-    for id in sorted(FAULTS, key=order):
-        entry = FAULTS[id]
-        if id in wanted or (not wanted and given.tier in entry.tiers):
-            print(f"{id}: {entry.title}", flush=True)
+    for entry in sorted(FAULTS.values(), key=lambda one: order(one.id)):
+        if entry.id in wanted or (not wanted and given.tier in entry.tiers):
+            print(f"{entry.id}: {entry.title}", flush=True)
             rows.append(perform(entry, given.tier, given.seed))
             write(rows, given.tier, given.report)
     show(rows)

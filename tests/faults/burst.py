@@ -151,10 +151,9 @@ class Burst:
         for number, node in enumerate(self.cluster.nodes):
             for level, who in enumerate(("guest", "d0" if self.tablets else "m3", "chair")):
                 answer = until_answered(self.cluster, who, number)
-                self.history.note(
-                    "snapshot", "ok", node=node.port, level=level, seq=answer["seq"], state=answer["state"] if number == 0 else None,
-                    digest=self.fold.digest(self.fold.begin(answer["state"])),
-                )  # fmt: skip
+                known = {"node": node.port, "level": level, "seq": answer["seq"]}
+                told = self.fold.digest(self.fold.begin(answer["state"]))
+                self.history.note("snapshot", "ok", digest=told, state=None if number else answer["state"], **known)
 
 
 def until_answered(cluster: Cluster, who: str, node: int) -> Any:

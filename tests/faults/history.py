@@ -10,9 +10,9 @@ from typing import Any
 
 
 class History:
-    """Lines `{t_mono, site, voter, poll, idem, op, phase, receipt, choice, node}`; `phase` is invoke, ok, fail or info (unknown).
+    """Lines `{t_mono, site, voter, poll, idem, op, phase, receipt, choice, node}`.
 
-    Other operations put what they have under names of their own; the oracle knows them.
+    `phase` is invoke, ok, fail or info (unknown). Other operations put what they have under names that the oracle knows.
     """
 
     def __init__(self, path: Path) -> None:

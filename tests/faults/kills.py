@@ -1,6 +1,5 @@
 """Nodes that die: killed in a burst of votes, killed between commit and answer, one of two killed or drained."""
 
-import signal
 import time
 
 from tests.faults.burst import Burst
@@ -59,6 +58,3 @@ def killed_after_an_early_receipt(run: Run) -> None:
         history = History(cluster.folder / "history.jsonl")
         in_loop(killed_in_a_vote(run, cluster, history, 3, 0.5, run.seed))
         run.judge(cluster, history)
-
-
-assert signal

@@ -17,10 +17,11 @@ from typing import Any
 Line = dict[str, Any]
 RECEIPT = ("poll_id", "member_id", "turn", "choice", "cast_at", "receipt", "code")
 BUCKETS = ("in_favour", "against", "abstaining")
-WHOLE = ("meeting", "members", "agenda", "quorum", "minutes")
+WHOLE = ("meeting", "members", "agenda", "bridges", "quorum", "minutes")
 ONE = {
     "paper": ("papers", "id"),
     "attendance": ("attendance", "member_id"),
+    "bridge": ("bridges", "id"),
     "speech": ("speaking", "id"),
     "poll": ("polls", "id"),
 }

@@ -127,11 +127,11 @@ async def open_line(way: Way, ticket: str, hear: Callable[[bytes], None], gone: 
 
 @dataclass
 class Http:
-    """Requests of one person over one kept connection."""
+    """Requests of one person; a connection is kept for the next, and one carries one request at a time."""
 
     way: Way
     token: str
-    _connection: Connection = field(default_factory=Connection)
+    _idle: list[Connection] = field(default_factory=list)
 
     async def send(
         self,
@@ -151,18 +151,22 @@ class Http:
             *([] if body is None else ["Content-Type: application/json"]),
             *(f"{name}: {value}" for name, value in (headers or {}).items()),
         ]
+        connection = self._idle.pop() if self._idle else Connection()
         try:
             async with asyncio.timeout(within):
-                if not self._connection.is_open:
+                if not connection.is_open:
                     loop, (host, port) = asyncio.get_running_loop(), self.way.door
-                    _, self._connection = await loop.create_connection(Connection, host, port, local_addr=self.way.local)
-                answer = await self._connection.send("\r\n".join([*lines, "", ""]).encode() + content)
+                    _, connection = await loop.create_connection(Connection, host, port, local_addr=self.way.local)
+                answer = await connection.send("\r\n".join([*lines, "", ""]).encode() + content)
         except BaseException:
-            self.close()  # an answer that comes later is nobody's
+            if connection.transport:
+                connection.transport.abort()  # an answer that comes later is nobody's
             raise
+        self._idle.append(connection)
         return answer.status, json.loads(answer.body) if answer.body[:1] in (b"{", b"[") else None
 
     def close(self) -> None:
-        if self._connection.transport:
-            self._connection.transport.abort()
-        self._connection = Connection()
+        for one in self._idle:
+            if one.transport:
+                one.transport.abort()
+        self._idle.clear()

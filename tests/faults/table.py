@@ -1,4 +1,4 @@
-"""The table of faults: each registered by its number, run with a seed, judged by the oracle, and told as a row of the report."""
+"""The table of faults: each registered by its number, run with a seed, judged by the oracle, told as a row of the report."""
 
 import random
 import subprocess

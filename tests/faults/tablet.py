@@ -19,10 +19,11 @@ from tests.faults.socket_line import Http, Line, Way, open_line
 
 BASE, CAP = 0.5, 15.0  # seconds
 VOTE_WITHIN, GIVE_UP, SILENCE = 3.0, 10.0, 40.0
-WHOLE = ("meeting", "members", "agenda", "quorum", "minutes")
+WHOLE = ("meeting", "members", "agenda", "bridges", "quorum", "minutes")
 ONE_OF_MANY = {
     "paper": ("papers", "id"),
     "attendance": ("attendance", "member_id"),
+    "bridge": ("bridges", "id"),
     "speech": ("speaking", "id"),
     "poll": ("polls", "id"),
 }

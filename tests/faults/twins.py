@@ -1,7 +1,7 @@
 """A node broken on purpose: one function of the product is replaced in this process before it serves.
 
-`python -m tests.faults.twins NAME --port N`. The product has no hooks for this, so a twin says what of it is replaced; a twin whose
-function is gone fails at once.
+`python -m tests.faults.twins NAME --port N`. The product has no hooks for this, so a twin says what of it is replaced; a twin
+whose function is gone fails at once.
 """
 
 import sys
