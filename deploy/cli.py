@@ -7,7 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
+from deploy.relay import commands
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="One login for a province, and meetings without paper.")
+app.command()(commands.relay)
+app.command()(commands.add_relay)
 SERVICES = ("idp", "meetings", "calendar")
 
 

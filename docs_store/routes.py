@@ -14,8 +14,11 @@ from shared.words import fold, nfc
 class Stored(Protocol):
     """What of a version is needed here."""
 
-    sha256: str
-    size: int
+    @property
+    def sha256(self) -> str: ...
+
+    @property
+    def size(self) -> int: ...
 
 
 def answer_file(
@@ -27,10 +30,9 @@ def answer_file(
     disposition: Literal["inline", "attachment"] = "inline",
     media_type: str = "application/pdf",
 ) -> Response:
-    """200, 206, 304 or 416 for GET and HEAD. Several ranges at once get the whole file, as RFC 9110 14.2 allows."""
-    tag = f'"{version.sha256}"'
+    """200, 206, 304 or 416 for GET and HEAD."""
     headers = {
-        "ETag": tag,
+        "ETag": f'"{version.sha256}"',
         "Accept-Ranges": "bytes",
         "Cache-Control": "private, max-age=3600, immutable",
         "Content-Disposition": content_disposition(disposition, download_name),
@@ -38,6 +40,12 @@ def answer_file(
         "Cross-Origin-Resource-Policy": "same-origin",
         "X-Content-Type-Options": "nosniff",
     }
+    return answer_stored(request, store, version, headers, media_type)
+
+
+def answer_stored(request: Request, store: Store, version: Stored, headers: dict[str, str], media_type: str) -> Response:
+    """The same with other headers. Several ranges at once get the whole file, as RFC 9110 14.2 allows."""
+    tag = f'"{version.sha256}"'
     if _matches(request.headers.get("if-none-match", ""), tag):
         return Response(status_code=304, headers=headers)
     wanted = request.headers.get("range", "") if request.headers.get("if-range", tag) == tag else ""
@@ -45,7 +53,7 @@ def answer_file(
     if span == "unsatisfiable":
         return Response(status_code=416, headers=headers | {"Content-Range": f"bytes */{version.size}"})
     start, end = span or (0, version.size)
-    headers["Content-Length"] = str(end - start)
+    headers = headers | {"Content-Length": str(end - start)}
     if span:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{version.size}"
     status = 206 if span else 200

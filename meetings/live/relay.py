@@ -6,7 +6,8 @@ What goes to several of them goes over the socket once. A message is one line of
             {"type": "said", "line": 7} + its text                            to the byte
             {"type": "left", "line": 7}      {"type": "token", "token": "..."}
     server: {"in": 7}     {"out": 7, "code": 4401, "reason": ""}              as a close frame would end it
-            {"to": [7, 8]} + a finished frame                                 "keep": n, later "kept": n in its place
+            {"to": [7, 8]} + a finished frame                                 "keep": n, later "kept": n in its place; "grant": see
+                                                                              `Wire.write`
 """
 
 import asyncio
@@ -24,7 +25,7 @@ from meetings.live.doors import retry_hint
 from meetings.live.frames import Said
 from meetings.live.hub import BEAT, NOT_UNDERSTOOD, RESTART, SIGNED_OUT, SILENCE, Listener
 from meetings.live.socket import NO_ENTRY, TOO_MANY, Front, Refused, router, wire_of
-from meetings.live.wires import MOST_SAID, Wire, finished
+from meetings.live.wires import MOST_SAID, PING, Wire, finished
 from shared.app import record_refusal
 from shared.clock import now
 from shared.problems import Problem
@@ -78,6 +79,10 @@ class Line:
     def heard_at(self) -> float:
         """The relay tells at once who has gone, or is silent; so the line lives while the relay does."""
         return self.relay.wire.heard_at
+
+    @property
+    def delay(self) -> float | None:
+        return self.relay.wire.delay
 
     def write(self, frame: bytes, *, grant: bool = False) -> None:
         if self.relay.lines.get(self.number) is self:
@@ -164,7 +169,7 @@ class Relay:
     def _send(self) -> None:
         waiting, self._waiting = self._waiting, []
         for lines, frame, grant in waiting:
-            head: dict[str, Any] = {"to": lines}
+            head: dict[str, Any] = {"to": lines} | ({"grant": True} if grant else {})
             if len(frame) >= KEPT_FROM:
                 head |= self._keep(frame)
             self.wire.write(_message(head, b"" if "kept" in head else frame), grant=grant)
@@ -195,6 +200,8 @@ class Relay:
                 self.wire.end(SIGNED_OUT)
             elif self.wire.loop.time() > self.wire.heard_at + SILENCE:
                 self.wire.cut()
+            else:
+                self.wire.write(PING)
 
     def gone(self) -> None:
         self._watching.cancel()

@@ -1,0 +1,59 @@
+"""`dienhong relay` runs a room's relay; `dienhong add-relay` makes its client at idp."""
+
+import os
+from typing import Annotated, Any
+
+import typer
+
+
+def relay(port: int = 8443, host: str = "127.0.0.1") -> None:
+    """Run the relay of a room; its settings come from the environment."""
+    import uvicorn
+    from pydantic import ValidationError
+
+    from deploy.relay.app import Relay
+    from deploy.relay.settings import RelaySettings
+    from meetings.live.wires import SERVING
+    from shared.logs import configure
+
+    try:
+        settings = RelaySettings()
+    except ValidationError as error:
+        for one in error.errors():
+            name = ".".join(str(part) for part in one["loc"]).upper() or "settings"
+            typer.echo(f"{name}: {one['msg'].removeprefix('Value error, ')}", err=True)
+        raise typer.Exit(2) from None
+    configure(settings.log_level)
+    tls: dict[str, Any] = {"ssl_certfile": settings.tls_certificate, "ssl_keyfile": settings.tls_key}
+    uvicorn.run(
+        Relay(settings),
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,  # it is the first that knows a tablet's address
+        server_header=False,
+        date_header=False,  # upstream's own is passed on
+        timeout_graceful_shutdown=10,
+        **SERVING,
+        **(tls if settings.tls_key else {}),
+    )
+
+
+def add_relay(
+    room: Annotated[str, typer.Argument(help="The room's name, as administrators see it.")],
+    audience: Annotated[str, typer.Option(help="`AUDIENCE` of the meetings service.")],
+) -> None:
+    """Make a relay's client at idp (idp's `DATABASE_URL`) and print its id and its secret, once."""
+    from deploy.relay.credentials import SCOPE
+    from idp.clients.actions import register_client
+    from idp.clients.rules import CLIENT_CREDENTIALS, Metadata
+    from shared.clock import now
+    from shared.db import Database
+
+    metadata = Metadata(name=room, grant_types=(CLIENT_CREDENTIALS,), scopes=(SCOPE,), audiences=(audience,))
+    db = Database(os.environ["DATABASE_URL"])
+    with db.write() as tx:
+        client, secret = register_client(tx, now(), metadata, actor="command")
+    db.close()
+    typer.echo(f"{client.id} {secret}")

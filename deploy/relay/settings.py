@@ -1,0 +1,65 @@
+"""What a relay is told by its environment."""
+
+import os
+import ssl
+from typing import Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
+
+from idp.clients.rules import is_loopback
+
+
+class RelaySettings(BaseSettings):
+    """Each variable can also come as a file of the same name in `SECRETS_DIR`."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    public_url: str = Field(description="The address of the meetings service as browsers see it, in the room as elsewhere.")
+    upstream_url: str = Field("", description="Where the relay itself reaches that service; empty: at `PUBLIC_URL`.")
+    issuer: str = Field(description="The issuer at which the relay gets its access token.")
+    relay_client_id: str = Field(description="The relay's own client there.")
+    relay_client_secret: SecretStr = Field(description="That client's secret; the key of the cache derives from it, too.")
+    cache_folder: str = Field("var/relay", description="Where papers are kept, encrypted.")
+    cache_bytes: int = Field(2 << 30, ge=1 << 20, description="How much of them is kept; the longest unused go first.")
+    tls_certificate: str = Field("", description="PEM file with the certificate for the name in `PUBLIC_URL`, and its chain.")
+    tls_key: str = Field("", description="PEM file with its key.")
+    upstream_ca: str = Field("", description="PEM file of authorities to trust upstream, beside the usual ones.")
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        files = SecretsSettingsSource(settings_cls, secrets_dir=os.environ.get("SECRETS_DIR"))
+        return init_settings, env_settings, files
+
+    @model_validator(mode="after")
+    def _refuse_what_is_unsafe(self) -> Self:
+        for name, url in (("UPSTREAM_URL", self.upstream), ("ISSUER", self.issuer)):
+            if not url.startswith("https://") and not is_loopback(urlsplit(url).hostname):
+                raise ValueError(f"{name} must be https: tokens and ballots go over it")
+        if self.public_url.endswith("/") or self.upstream.endswith("/"):
+            raise ValueError("PUBLIC_URL and UPSTREAM_URL must not end with a slash")
+        if bool(self.tls_certificate) != bool(self.tls_key):
+            raise ValueError("TLS_CERTIFICATE and TLS_KEY go together")
+        if len(self.relay_client_secret.get_secret_value()) < 32:
+            raise ValueError("RELAY_CLIENT_SECRET must be at least 32 random signs")
+        return self
+
+    @property
+    def upstream(self) -> str:
+        return self.upstream_url or self.public_url
+
+    def tls(self) -> ssl.SSLContext:
+        """How the other sides are verified."""
+        context = ssl.create_default_context()
+        if self.upstream_ca:
+            context.load_verify_locations(self.upstream_ca)
+        return context
