@@ -10,12 +10,15 @@ from functools import lru_cache
 from typing import Any
 
 import httpx2
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
+from cryptography.hazmat.primitives.hashes import SHA256
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, JWKRegistry, KeySet, KeySetSerialization, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
 
 from shared.problems import Problem, Unavailable
+from shared.strict_json import read_object
 
 ALGORITHMS = ("RS256", "ES256", "PS256")
 PROOF_ALGORITHMS = (*ALGORITHMS, "Ed25519")
@@ -44,30 +47,6 @@ class _Registry(jws.JWSRegistry):
     max_header_length = MOST_HEADER
 
 
-class _Strict(json.JSONDecoder):
-    """JSON that no two readers can take differently: no member twice, no NaN, only text that can be written."""
-
-    def __init__(self) -> None:
-        super().__init__(object_pairs_hook=_once, parse_constant=_no_number)
-
-    def decode(self, s: str, *args: Any) -> Any:
-        value = super().decode(s, *args)
-        if not s.isascii() or "\\u" in s:
-            json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text
-        return value
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a member stands twice")
-    return members
-
-
-def _no_number(name: str) -> Any:
-    raise ValueError(name)
-
-
 def generate_key(algorithm: str) -> SigningKey:
     """A fresh private key, its `kid` the RFC 7638 thumbprint."""
     parameters: Any = {"use": "sig", "alg": algorithm}
@@ -88,24 +67,45 @@ def sign(claims: dict[str, Any], key: SigningKey, *, typ: str) -> str:
 
     Put together here, with joserfc's algorithm and key: its own way checks the header anew each time, at twice the cost.
     """
-    header, algorithm = _header(key, typ)
-    signing_input = header + b"." + urlsafe_b64encode(json.dumps(claims, separators=(",", ":")).encode()).rstrip(b"=")
-    signature = urlsafe_b64encode(algorithm.sign(signing_input, key)).rstrip(b"=")
-    return (signing_input + b"." + signature).decode()
+    header, signed = _header(key, typ)
+    signing_input = header + b"." + urlsafe_b64encode(_encode(claims).encode()).rstrip(b"=")
+    return (signing_input + b"." + urlsafe_b64encode(signed(signing_input)).rstrip(b"=")).decode()
 
 
-def _header(key: SigningKey, typ: str) -> tuple[bytes, Any]:
+_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+_SHA256 = ECDSA(SHA256())
+
+
+def _signer(key: SigningKey, alg: str) -> Callable[[bytes], bytes]:
+    algorithm = JWSRegistry(algorithms=[alg]).get_alg(alg)
+    if not isinstance(key, ECKey):
+        return lambda data: algorithm.sign(data, key)
+    private = key.private_key
+    assert private  # noqa: S101
+    return lambda data: _flat(private.sign(data, _SHA256))
+
+
+def _flat(signature: bytes) -> bytes:
+    """Two numbers of 32 bytes (RFC 7518, 3.4) from their DER form; by way of integers it costs a fifth of the signature."""
+    size = signature[3]
+    first, second = signature[4 : 4 + size], signature[6 + size :]
+    return first[-32:].rjust(32, b"\0") + second[-32:].rjust(32, b"\0")
+
+
+def _header(key: SigningKey, typ: str) -> tuple[bytes, Callable[[bytes], bytes]]:
     known = _headers.get((id(key), typ))
     if known is None:
         if len(_headers) > 100:
             _headers.clear()
         alg = str(key.as_dict(private=False)["alg"])
         header = json.dumps({"typ": typ, "alg": alg, "kid": key.kid}, separators=(",", ":")).encode()
-        known = _headers[id(key), typ] = key, urlsafe_b64encode(header).rstrip(b"="), JWSRegistry(algorithms=[alg]).get_alg(alg)
+        known = _headers[id(key), typ] = key, urlsafe_b64encode(header).rstrip(b"="), _signer(key, alg)
     return known[1:]
 
 
-_headers: dict[tuple[int, str], tuple[SigningKey, bytes, Any]] = {}  # holds the key, so that its id stays its own
+_headers: dict[
+    tuple[int, str], tuple[SigningKey, bytes, Callable[[bytes], bytes]]
+] = {}  # holds the key, so that its id stays its own
 
 
 def verify(
@@ -126,17 +126,12 @@ def verify_signature(
     """
     try:
         payload = jws.deserialize_compact(token.encode(), keys, registry=_registry(algorithms)).payload
-        header, claims = _object(urlsafe_b64decode(token.partition(".")[0] + "==")), _object(payload)
+        header, claims = read_object(urlsafe_b64decode(token.partition(".")[0] + "==")), read_object(payload)
     except (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise InvalidToken(reason=type(error).__name__) from None
     if "crit" in header or "b64" in header:
         raise InvalidToken(reason="crit")
     return header, claims
-
-
-def _object(data: bytes) -> dict[str, Any]:
-    """A JSON object in UTF-8 (RFC 7519, 7.2); joserfc would take the other encodings and repeated members of a header too."""
-    return dict(json.loads(data.decode(), cls=_Strict).items())
 
 
 @lru_cache
@@ -259,7 +254,7 @@ def peek(token: str) -> dict[str, Any]:
 def peek_claims(token: str) -> dict[str, Any]:
     """The claims of a compact JWS, unverified: to find whose keys to check it with, never to trust."""
     try:
-        return _object(jws.extract_compact(token.encode(), registry=_registry(ALGORITHMS)).payload)
+        return read_object(jws.extract_compact(token.encode(), registry=_registry(ALGORITHMS)).payload)
     except (JoseError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise InvalidToken(reason=type(error).__name__) from None
 
@@ -268,19 +263,22 @@ class IssuerKeys:
     """The configured issuer's published keys, fetched on first need and again when an unknown `kid` appears."""
 
     def __init__(self, issuer: str, fetch: Callable[[str], dict[str, Any]] | None = None) -> None:
-        self._issuer = issuer
-        self._fetch = fetch or _get_json
+        self._issuer, self._fetch = issuer, fetch or _get_json
         self._lock = threading.Lock()
         self._keys: KeySet | None = None
         self._fetched = 0.0
 
+    def known(self, token: str) -> KeySet | None:
+        """The key set, if it is at hand, fresh, and knows the token's `kid`: this neither waits nor fetches."""
+        kid, keys = peek(token).get("kid"), self._keys if time.monotonic() < self._fetched + 3600 else None
+        return keys if keys is not None and any(key.kid == kid for key in keys.keys) else None
+
     def find(self, token: str) -> KeySet:
         """The key set that knows the token's `kid`; refetches at most every 10 s, and at least every hour."""
-        kid = peek(token).get("kid")
         with self._lock:
-            age = time.monotonic() - self._fetched
-            known = self._keys is not None and any(key.kid == kid for key in self._keys.keys)
-            if self._keys is None or age > 3600 or (not known and age > 10):
+            if known := self.known(token):
+                return known
+            if self._keys is None or time.monotonic() > self._fetched + 10:
                 try:
                     metadata = self._fetch(f"{self._issuer}/.well-known/openid-configuration")
                     self._keys = import_keys(self._fetch(metadata["jwks_uri"]))
@@ -294,5 +292,4 @@ class IssuerKeys:
 def _get_json(url: str) -> dict[str, Any]:
     answer = httpx2.get(url, timeout=5, follow_redirects=False)
     answer.raise_for_status()
-    body: dict[str, Any] = answer.json()
-    return body
+    return dict(answer.json())
