@@ -1,6 +1,7 @@
 """Which seat the caller has in the meeting of the path, and what it allows. Deny first."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from meetings.bodies.models import Member
 from meetings.bodies.rules import Role
 from meetings.live.log import Level
 from shared.caller import Caller
+from shared.db import Database
 from shared.prepared import Prepared
 from shared.problems import Forbidden, NotFound
 
@@ -40,26 +42,32 @@ class Seat:
         return self.caller.subject
 
 
+_SEAT = Prepared(
+    select(Meeting.stage, Meeting.chair_id, Meeting.secretary_id, Member.id, Member.role, Member.votes, Member.subject)
+    .join(Member, Member.body_id == Meeting.body_id)
+    .where(Meeting.id == bindparam("meeting_id"), Member.username == bindparam("username"), Member.active)
+)
+
+
 def find_seat(tx: Session, caller: Caller, meeting_id: str) -> Seat:
     """The caller's seat, or NotFound: to who has none, the meeting does not exist, nor does a draft to who prepares nothing."""
-    meeting = tx.get(Meeting, meeting_id)
-    if meeting is None:
+    found = _SEAT.one(tx, meeting_id=meeting_id, username=caller.username)
+    if found is None:
         raise NotFound()
-    theirs = select(Member).where(Member.body_id == meeting.body_id, Member.username == caller.username, Member.active)
-    member = tx.scalars(theirs).first()
-    if member is None or member.subject not in (None, caller.subject):
+    stage, chair_id, secretary_id, member_id, role, votes, subject = found
+    if subject not in (None, caller.subject):
         raise NotFound()
     seat = Seat(
         caller=caller,
-        meeting_id=meeting.id,
-        member_id=member.id,
-        role=Role(member.role),
-        votes=member.votes,
-        is_chair=meeting.chair_id == member.id,
-        is_secretary=meeting.secretary_id == member.id or member.role == Role.SECRETARY,
-        bound=member.subject is not None,
+        meeting_id=meeting_id,
+        member_id=member_id,
+        role=Role(role),
+        votes=votes,
+        is_chair=chair_id == member_id,
+        is_secretary=secretary_id == member_id or role == Role.SECRETARY,
+        bound=subject is not None,
     )
-    if meeting.stage == Stage.DRAFT and seat.level < Level.DESK:
+    if stage == Stage.DRAFT and seat.level < Level.DESK:
         raise NotFound()
     return seat
 
@@ -88,15 +96,23 @@ def levels_of(tx: Session, meeting_id: str) -> Mapping[str, Level]:
     return levels
 
 
-def _need(allowed: Callable[[Seat], bool]) -> Callable[..., Seat]:
-    def dependency(request: Request, caller: SignedIn, meeting_id: str) -> Seat:
-        with request.app.state.db.read() as tx:
-            seat = find_seat(tx, caller, meeting_id)
+def _found(tx: Session, caller: Caller, meeting_id: str) -> Seat | None:
+    """None instead of an error, which would undo what others do in the same transaction."""
+    with suppress(NotFound):
+        return find_seat(tx, caller, meeting_id)
+    return None
+
+
+def _need(allowed: Callable[[Seat], bool]) -> Callable[..., Awaitable[Seat]]:
+    async def dependency(request: Request, caller: SignedIn, meeting_id: str) -> Seat:
+        db: Database = request.app.state.db
+        seat = await db.reads.run(lambda tx: _found(tx, caller, meeting_id))
+        if seat is None:
+            raise NotFound()
         if not allowed(seat):
             raise Forbidden()
         if not seat.bound:
-            with request.app.state.db.write() as tx:
-                bind_subject(tx, seat.member_id, caller.subject)
+            await db.writes.run(lambda tx: bind_subject(tx, seat.member_id, caller.subject))
         return seat
 
     return dependency
