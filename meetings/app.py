@@ -15,6 +15,8 @@ from meetings.agenda import routes as agenda
 from meetings.attendance import models as attendance_models
 from meetings.attendance import routes as attendance
 from meetings.bodies import routes as bodies
+from meetings.bridges import routes as bridges
+from meetings.bridges.health import Health
 from meetings.invitations import actions as invitation_actions
 from meetings.invitations import routes as invitations
 from meetings.live import frames, hub, relay, snapshot, socket
@@ -57,6 +59,8 @@ ROUTERS = [
     invitations.router,
     attendance.router,
     attendance.members_router,
+    bridges.router,
+    bridges.bodies_router,
     papers.router,
     notes.router,
     speaking.router,
@@ -87,7 +91,7 @@ def build(settings: MeetingsSettings) -> FastAPI:
             r"/api/meetings/[^/]+/items/[^/]+/papers": LARGEST_PAPER,
             r"/api/meetings/[^/]+/papers/[^/]+/versions": LARGEST_PAPER,
             "/verify": LARGEST_PAPER,
-            r"/api/bodies/[^/]+/members/(preview|import)": 10 << 20,
+            r"/api/bodies/[^/]+/(members|bridges)/(preview|import)": 10 << 20,
         },
         csp=_csp(settings),
         background=[_listen, _watch_doors],
@@ -98,7 +102,8 @@ def build(settings: MeetingsSettings) -> FastAPI:
     app.state.store = store
     app.state.issuer_keys = IssuerKeys(settings.issuer)
     app.state.box = Box(app.state.db)
-    app.state.hub = hub.Hub(app.state.db, Turnout(), access_models.ended_since, seats.levels_of)
+    app.state.health = Health(app.state.db)
+    app.state.hub = hub.Hub(app.state.db, Turnout(), access_models.ended_since, seats.levels_of, app.state.health.look)
     app.state.front = socket.Front(app.state.hub, app.state.db, app.state.box.take)
     app.state.admit_relay = partial(relays.admit_relay, settings, app.state.issuer_keys)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
@@ -111,6 +116,7 @@ async def _listen(app: FastAPI) -> None:
     finally:
         app.state.hub.close()
         app.state.box.close()
+        app.state.health.close()
         app.state.front.tickets.close()
 
 

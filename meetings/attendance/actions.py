@@ -1,3 +1,4 @@
+import hmac
 from datetime import datetime
 
 from sqlalchemy import select
@@ -7,10 +8,10 @@ from meetings.agenda import actions as agenda
 from meetings.agenda.door import Seat
 from meetings.agenda.models import Meeting, members_view
 from meetings.agenda.rules import Stage
-from meetings.attendance.models import Attendance, DoorCode, quorum_of, quorum_view
+from meetings.attendance.models import Attendance, DoorCode, bridges_view, quorum_of, quorum_view
 from meetings.attendance.problems import CheckInClosed, WrongDoorCode
 from meetings.bodies import actions as bodies
-from meetings.bodies.models import Member
+from meetings.bodies.models import Bridge, Member
 from meetings.bodies.sheet import Row, RowError
 from meetings.live import events, log
 from meetings.live.log import Level
@@ -26,8 +27,9 @@ def check_in(tx: Session, now: datetime, seat: Seat, door_code: str | None = Non
     """The member is here; by the tablet, or with the code of the QR at the door. Twice changes nothing."""
     meeting = _checking_in(tx, seat)
     if door_code is not None:
-        known = tx.get(DoorCode, meeting.id)
-        if known is None or not same(known.code, door_code):
+        known, bridge_id = tx.get(DoorCode, meeting.id), tx.get_one(Member, seat.member_id).bridge_id
+        codes = [known.code, *([_code_of(known, bridge_id)] if bridge_id else [])] if known else []
+        if not any(same(code, door_code) for code in codes):
             raise WrongDoorCode()
     row = tx.get(Attendance, (meeting.id, seat.member_id))
     if row is None or row.state != "present":
@@ -36,11 +38,15 @@ def check_in(tx: Session, now: datetime, seat: Seat, door_code: str | None = Non
         log.append(tx, now, meeting.id, event, actor=seat.actor)
 
 
-def mark(tx: Session, now: datetime, seat: Seat, member_id: str, state: str, reason: str) -> None:
-    """The secretary calls the roll: present, excused (with a reason) or absent."""
+def mark(
+    tx: Session, now: datetime, seat: Seat, member_id: str, state: str, reason: str, *, bridge_id: str | None = None
+) -> None:
+    """The secretary calls the roll: present, excused (with a reason) or absent; the lead of a bridge among its members."""
     meeting = _checking_in(tx, seat)
     member = tx.get(Member, member_id)
     if member is None or member.body_id != meeting.body_id or not member.active:
+        raise NotFound()
+    if bridge_id and member.bridge_id != bridge_id:
         raise NotFound()
     view = _set(tx, now, meeting, member_id, state, "roll_call")
     event = events.MemberMarked(attendance=view, quorum=quorum_view(tx, meeting.id), reason=reason)
@@ -53,13 +59,17 @@ def open_meeting(tx: Session, now: datetime, seat: Seat) -> None:
     agenda.open_meeting(tx, now, seat, quorum_of(tx, agenda.get_meeting(tx, seat.meeting_id)))
 
 
-def door_code(tx: Session, seat: Seat) -> str:
-    """The secret in the QR code at the door, made on first need."""
+def door_code(tx: Session, seat: Seat, bridge_id: str | None = None) -> str:
+    """The secret in the QR code at the door, made on first need; that at the door of a bridge is good for its members only."""
     known = tx.get(DoorCode, seat.meeting_id)
     if known is None:
         known = DoorCode(meeting_id=seat.meeting_id, code=new_id())
         tx.add(known)
-    return known.code
+    return _code_of(known, bridge_id) if bridge_id else known.code
+
+
+def _code_of(door: DoorCode, bridge_id: str) -> str:
+    return hmac.digest(door.code.encode(), bridge_id.encode(), "sha256").hex()[:32]
 
 
 def _checking_in(tx: Session, seat: Seat) -> Meeting:
@@ -80,7 +90,18 @@ def import_members(
 ) -> tuple[int, int]:
     """Import into the body, and tell its meetings that are not yet over; (added, changed)."""
     done = bodies.import_members(tx, now, body_id, rows, errors, actor)
-    for meeting in tx.scalars(select(Meeting).where(Meeting.body_id == body_id, Meeting.stage != Stage.CLOSED)):
-        event = events.MembersChanged(members=members_view(tx, meeting.id, Level.DESK), quorum=quorum_view(tx, meeting.id))
-        log.append(tx, now, meeting.id, event, actor=actor, level=meeting.seen_from)
+    tell_meetings(tx, now, body_id, actor)
     return done
+
+
+def tell_meetings(tx: Session, now: datetime, body_id: str, actor: str) -> None:
+    """Those of the body that are not yet over: who its members are, and what its bridges."""
+    bridges = tx.scalars(select(Bridge.id).where(Bridge.body_id == body_id)).first() is not None
+    for meeting in tx.scalars(
+        select(Meeting).where(Meeting.body_id == body_id, Meeting.stage != Stage.CLOSED).with_for_update()
+    ):
+        members, quorum = members_view(tx, meeting.id, Level.DESK), quorum_view(tx, meeting.id)
+        event: events.AnyEvent = events.MembersChanged(members=members, quorum=quorum)
+        if bridges:
+            event = events.BridgesChanged(bridges=bridges_view(tx, meeting.id), members=members, quorum=quorum)
+        log.append(tx, now, meeting.id, event, actor=actor, level=meeting.seen_from)

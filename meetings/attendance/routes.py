@@ -49,7 +49,11 @@ def open_meeting(seat: Conducting, tx: Tx, now: Now) -> None:
 @router.get("/door.svg")
 def door_qr(request: Request, seat: Preparing, tx: Tx) -> Response:
     """The QR code for the door: the address under which a signed-in member checks in."""
-    address = f"{request.app.state.settings.public_url}/check-in/{seat.meeting_id}#{actions.door_code(tx, seat)}"
+    return door_svg(request, seat.meeting_id, actions.door_code(tx, seat))
+
+
+def door_svg(request: Request, meeting_id: str, code: str) -> Response:
+    address = f"{request.app.state.settings.public_url}/check-in/{meeting_id}#{code}"
     svg = BytesIO()
     segno.make(address, error="m").save(svg, kind="svg", scale=8, border=4, dark="#1C1A16", light="#FFFFFF")
     return Response(svg.getvalue(), media_type="image/svg+xml")

@@ -4,9 +4,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from meetings.bodies.models import Body, Member
+from meetings.bodies.models import Body, Bridge, Member
 from meetings.bodies.problems import RowsInvalid, UsernameTaken
-from meetings.bodies.rules import LAWS, Kind, Role
+from meetings.bodies.rules import LAWS, Kind, LostBridge, Role
 from meetings.bodies.sheet import Row, RowError
 from shared import audit
 from shared.ids import new_id
@@ -14,7 +14,9 @@ from shared.problems import NotFound
 from shared.words import nfc
 
 
-def create_body(tx: Session, now: datetime, *, name: str, kind: Kind, actor: str) -> Body:
+def create_body(
+    tx: Session, now: datetime, *, name: str, kind: Kind, actor: str, lost_bridge: LostBridge | None = None
+) -> Body:
     """A council or committee, with the rules that the law gives its kind."""
     law = LAWS[kind]
     body = Body(
@@ -24,7 +26,7 @@ def create_body(tx: Session, now: datetime, *, name: str, kind: Kind, actor: str
         quorum=law.quorum,
         majority=law.majority,
         chair_breaks_tie=law.chair_breaks_tie,
-        lost_bridge=law.lost_bridge,
+        lost_bridge=lost_bridge or law.lost_bridge,
     )
     tx.add(body)
     tx.flush()
@@ -33,13 +35,14 @@ def create_body(tx: Session, now: datetime, *, name: str, kind: Kind, actor: str
 
 
 def add_member(tx: Session, body_id: str, *, username: str, full_name: str, role: Role, votes: bool, **details: Any) -> Member:
-    """`details`: honorific, email, post, group, seat."""
+    """`details`: honorific, email, post, group, seat, bridge_id."""
     if _by_username(tx, body_id, username):
         raise UsernameTaken(username=username)
     text = {name: nfc(details.get(name, "")) for name in ("honorific", "email", "post", "group", "seat")}
     member = Member(
         id=new_id(), body_id=body_id, username=username, full_name=nfc(full_name), role=role, votes=votes, active=True, **text
     )
+    member.bridge_id = details.get("bridge_id")
     tx.add(member)
     tx.flush()
     return member
@@ -53,16 +56,20 @@ def import_members(
         raise NotFound()
     if errors:
         raise RowsInvalid(errors=[error.__dict__ for error in errors])
+    bridges = {bridge.name.casefold(): bridge.id for bridge in tx.scalars(select(Bridge).where(Bridge.body_id == body_id))}
+    known = {member.username: member for member in tx.scalars(select(Member).where(Member.body_id == body_id))}
     added = 0
     for row in rows:
-        known = _by_username(tx, body_id, row.username)
-        if known is None:
-            add_member(tx, body_id, **row.__dict__)
-            added += 1
+        values = {name: value for name, value in row.__dict__.items() if name != "bridge"}
+        if row.bridge is not None:
+            values["bridge_id"] = bridges.get(row.bridge.casefold())
+        if member := known.get(row.username):
+            for name, value in values.items():
+                setattr(member, name, value)
+            member.active = True
         else:
-            for name, value in row.__dict__.items():
-                setattr(known, name, value)
-            known.active = True
+            add_member(tx, body_id, **values)
+            added += 1
     tx.flush()
     audit.record(tx, now, "members.imported", actor=actor, object=body_id, added=added, changed=len(rows) - added)
     return added, len(rows) - added

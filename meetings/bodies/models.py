@@ -89,6 +89,11 @@ def bridges_of(tx: Session, body_id: str) -> list[tuple[int, Bridge]]:
     return [(place, bridge) for place, bridge in enumerate(every) if bridge.active]
 
 
+def bridge_names(tx: Session, body_id: str) -> set[str]:
+    """In small letters."""
+    return {name.casefold() for name in tx.scalars(select(Bridge.name).where(Bridge.body_id == body_id, Bridge.active))}
+
+
 def views(tx: Session, body_id: str) -> dict[str, MemberView]:
     return {
         member.id: MemberView(

@@ -8,8 +8,8 @@ from docs_store.tables import read_table
 from meetings.access.door import Administering, SignedIn
 from meetings.access.models import Administrator
 from meetings.bodies import actions
-from meetings.bodies.models import Body, Member, members_of, views
-from meetings.bodies.rules import Kind, Role, Share
+from meetings.bodies.models import Body, Member, bridge_names, members_of, views
+from meetings.bodies.rules import Kind, LostBridge, Role, Share
 from meetings.bodies.sheet import Row, RowError, empty_form, read_rows
 from meetings.live.views import MemberView, View
 from meetings.live.wire import Wire
@@ -37,17 +37,20 @@ def _managing(request: Request, caller: SignedIn, body_id: str) -> Caller:
 Managing = Annotated[Caller, Depends(_managing)]
 
 
-def _uploaded(_caller: Managing, file: UploadFile) -> tuple[list[Row], list[RowError]]:
-    return read_rows(read_table(file.file.read()))
+def _uploaded(request: Request, _caller: Managing, body_id: str, file: UploadFile) -> tuple[list[Row], list[RowError]]:
+    with request.app.state.db.read() as tx:
+        bridges = bridge_names(tx, body_id)
+    return read_rows(read_table(file.file.read()), bridges)
 
 
-# The rows of an uploaded spreadsheet; parsed before any transaction begins.
+# The rows of an uploaded spreadsheet; parsed before the transaction begins that takes them.
 Uploaded = Annotated[tuple[list[Row], list[RowError]], Depends(_uploaded)]
 
 
 class NewBody(Wire):
     name: Annotated[str, Field(min_length=1, max_length=300, pattern=r"\S")]
     kind: Kind
+    lost_bridge: LostBridge | None = None  # None: as is usual for its kind
 
 
 class BodyView(View):
@@ -57,6 +60,7 @@ class BodyView(View):
     quorum: Share
     majority: Share
     chair_breaks_tie: bool
+    lost_bridge: LostBridge
     my_role: Role | None
 
 
@@ -88,7 +92,7 @@ def list_bodies(caller: SignedIn, tx: Read) -> list[BodyView]:
 
 @router.post("", status_code=201)
 def create_body(caller: Administering, tx: Tx, now: Now, body: NewBody) -> BodyView:
-    made = actions.create_body(tx, now, name=body.name, kind=body.kind, actor=caller.subject)
+    made = actions.create_body(tx, now, name=body.name, kind=body.kind, lost_bridge=body.lost_bridge, actor=caller.subject)
     return BodyView.model_validate({**{name: getattr(made, name, None) for name in BodyView.model_fields}, "my_role": None})
 
 

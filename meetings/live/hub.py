@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from meetings.live import log
 from meetings.live.doors import retry_hint
-from meetings.live.frames import EventsFrame, Frame, HeartbeatFrame, Hello, PresenceFrame, TurnoutFrame
+from meetings.live.frames import BridgesFrame, EventsFrame, Frame, HeartbeatFrame, Hello, PresenceFrame, TurnoutFrame
 from meetings.live.log import Level
 from meetings.live.models import Event
 from meetings.live.wires import PING, Way, finished
@@ -32,11 +32,12 @@ AT_ONCE = 1000  # wires written to before others get their turn
 HELLO_WITHIN = 10.0  # seconds
 SIGNED_OUT, NOT_UNDERSTOOD, RESTART, TOO_MUCH = 4401, 4400, 1012, 1008
 OVERLAP = timedelta(minutes=1)  # ended sign-ins are read again for so long: the clocks of nodes differ
-NEW_RIGHTS = ("meeting.", "members.")  # events after which everybody's level is looked up before they are told
+NEW_RIGHTS = ("meeting.", "members.", "bridges.")  # events after which everybody's level is looked up before they are told
 
 Turnout = Callable[[Session, str], TurnoutFrame | None]
 Ended = Callable[[Session, datetime], set[str]]  # sign-ins that ended since then
 Levels = Callable[[Session, str], Mapping[str, Level]]  # by member, of everybody who may read along
+Measure = Callable[["Hub", str, "Room", float], None]  # looks at how the bridges are heard, now and then, and tells the desk
 
 
 @dataclass(eq=False, slots=True)
@@ -84,6 +85,7 @@ class Room:
     task: asyncio.Task[None] | None = None
     turnout: TurnoutFrame | None = None
     presence: list[str] = field(default_factory=list)
+    bridges: BridgesFrame | None = None
     moved: bool = False  # somebody came or went
     reading: bool = False
     rights_at: float = 0.0
@@ -109,8 +111,8 @@ def encode(frame: Frame) -> bytes:
 
 
 class Hub:
-    def __init__(self, db: Database, turnout: Turnout, ended: Ended, levels: Levels) -> None:
-        self._db, self._turnout, self._ended, self._levels = db, turnout, ended, levels
+    def __init__(self, db: Database, turnout: Turnout, ended: Ended, levels: Levels, measure: Measure) -> None:
+        self._db, self._turnout, self._ended, self._levels, self._measure = db, turnout, ended, levels, measure
         self._rooms: dict[str, Room] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.of_session: Counter[str] = Counter()
@@ -153,6 +155,8 @@ class Hub:
             listener.wire.write(encode(_for(listener.level, room.turnout)))
         if listener.level >= Level.DESK:
             listener.wire.write(encode(PresenceFrame(members=room.presence)))
+            if room.bridges:
+                listener.wire.write(encode(room.bridges))
 
     def nothing_missed(self, listener: Listener, hello: Hello) -> bytes | None:
         """The answer to who has everything that this process has told: what is newer will be told, and nobody need look."""
@@ -207,6 +211,7 @@ class Hub:
             room.rights_at = instant
             await self._look_up_rights(meeting_id, room)
         await self._tell_presence(room)
+        self._measure(self, meeting_id, room, instant)
         if instant >= room.beat_at + BEAT:
             room.beat_at = instant
             await room.say(dict.fromkeys(Level, encode(HeartbeatFrame(head=room.seq)) + PING))

@@ -45,6 +45,9 @@ class Way(Protocol):
     @property
     def heard_at(self) -> float: ...
 
+    @property
+    def delay(self) -> float | None: ...
+
     def write(self, frame: bytes, *, grant: bool = False) -> None: ...
 
     def end(self, code: int, reason: str = "") -> None: ...
@@ -76,6 +79,8 @@ class Wire(WebSocketsSansIOProtocol):
 
     ear: Ear | None = None
     heard_at = 0.0  # by the loop's clock, anything: also the answer to a ping
+    delay: float | None = None  # seconds that the last answer to a ping took
+    _pinged_at = 0.0  # the oldest ping that waits for its answer; 0: none
     _wide = 1  # tablets for which it carries
     _unsent = 0  # frames since the transport was last seen empty
     _granted = 0  # bytes beyond MOST_BYTES, while one large frame is under way
@@ -123,6 +128,8 @@ class Wire(WebSocketsSansIOProtocol):
                 return
         if grant:
             self._granted = len(frame)
+        if frame.endswith(PING):  # as heartbeats do; JSON ends otherwise
+            self._pinged_at = self._pinged_at or self.loop.time()
         self.transport.write(frame)
 
     def end(self, code: int, reason: str = "") -> None:
@@ -203,11 +210,17 @@ class Wire(WebSocketsSansIOProtocol):
                     self.send_receive_event_to_app()
             elif event.opcode is Opcode.BINARY:
                 self.end(NOT_UNDERSTOOD)
-            elif event.opcode is Opcode.PING:
-                self.handle_ping()
+            elif event.opcode in (Opcode.PING, Opcode.PONG):
+                self._hear_beat(event.opcode)
             elif event.opcode is Opcode.CLOSE:
                 self.handle_close(event)
                 self.close_sent = True
+
+    def _hear_beat(self, opcode: Opcode) -> None:
+        if opcode is Opcode.PING:
+            self.handle_ping()
+        elif self._pinged_at:
+            self.delay, self._pinged_at = self.heard_at - self._pinged_at, 0.0
 
     def send_receive_event_to_app(self) -> None:
         if self.ear is None:

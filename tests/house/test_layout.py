@@ -15,6 +15,7 @@ ATTICS = {"service", "repository", "utils", "util", "helpers", "helper", "base",
 ROOMS_OWN = {
     "meetings/access": {"relays.py"},
     "meetings/bodies": {"sheet.py"},
+    "meetings/bridges": {"health.py", "sheet.py"},
     "meetings/invitations": {"letter.py"},
     "meetings/minutes": {"draft.py", "evidence.py", "facts.py", "recount.py", "verify.py"},
     "meetings/pages": {"verify.py"},
@@ -32,6 +33,7 @@ ROOMS_OWN = {
         "wire.py",
         "wires.py",
     },
+    "meetings/rehearsal": {"copy.py", "crowd.py", "line.py", "process.py", "run.py", "session.py"},
     "meetings/voting": {"box.py", "turnout.py"},
 }
 

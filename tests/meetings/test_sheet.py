@@ -12,7 +12,7 @@ from meetings.bodies.rules import Role
 from meetings.bodies.sheet import COLUMNS, Row, RowError, empty_form, read_rows
 
 HEADINGS = list(COLUMNS)
-GOOD = ["Ông", "Nguyễn Văn An", "annv", "annv@binhlam.example", "Giám đốc Sở", "Tổ 1", "A12", "Thành viên", "x"]
+GOOD = ["Ông", "Nguyễn Văn An", "annv", "annv@binhlam.example", "Giám đốc Sở", "Tổ 1", "A12", "Thành viên", "x", ""]
 
 
 def table(*rows: dict[str, object] | list[object]) -> list[list[object]]:
@@ -25,7 +25,18 @@ def test_a_good_row_is_read_whole():
     rows, errors = read_rows(table({}))
     assert errors == []
     assert rows == [
-        Row("Ông", "Nguyễn Văn An", "annv", "annv@binhlam.example", "Giám đốc Sở", "Tổ 1", "A12", Role.MEMBER, votes=True)
+        Row(
+            "Ông",
+            "Nguyễn Văn An",
+            "annv",
+            "annv@binhlam.example",
+            "Giám đốc Sở",
+            "Tổ 1",
+            "A12",
+            Role.MEMBER,
+            votes=True,
+            bridge="",
+        )
     ]
 
 
