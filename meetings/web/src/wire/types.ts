@@ -41,6 +41,101 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/bodies/{body_id}/bridges": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List Bridges */
+        get: operations["list_bridges"];
+        put?: never;
+        /** Add Bridge */
+        post: operations["add_bridge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/bodies/{body_id}/bridges.xlsx": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Bridge Form
+         * @description The empty form for the import.
+         */
+        get: operations["bridge_form"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/bodies/{body_id}/bridges/{bridge_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change Bridge
+         * @description With `active` false the bridge is closed, and its members are in the hall.
+         */
+        put: operations["change_bridge"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/bodies/{body_id}/bridges/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import Bridges
+         * @description All rows or none.
+         */
+        post: operations["import_bridges"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/bodies/{body_id}/bridges/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Preview Bridges */
+        post: operations["preview_bridges"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/bodies/{body_id}/members": {
         parameters: {
             query?: never;
@@ -222,6 +317,97 @@ export interface paths {
         /** Mark */
         put: operations["mark"];
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/meetings/{meeting_id}/bridges/{bridge_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read Bridge */
+        get: operations["read_bridge"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/meetings/{meeting_id}/bridges/{bridge_id}/attendance/{member_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Mark At Bridge
+         * @description The lead, or the secretary, calls the roll of the bridge's members.
+         */
+        put: operations["mark_at_bridge"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/meetings/{meeting_id}/bridges/{bridge_id}/door.svg": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Bridge Door Qr
+         * @description The QR code for the door of this bridge; it lets in its members only.
+         */
+        get: operations["bridge_door_qr"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/meetings/{meeting_id}/bridges/{bridge_id}/notes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Write Note */
+        post: operations["write_note"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/meetings/{meeting_id}/bridges/{bridge_id}/roll": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Close Roll */
+        post: operations["close_roll"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1093,7 +1279,7 @@ export interface paths {
         put?: never;
         /**
          * Get Ticket
-         * @description One entry to the live socket, within a minute.
+         * @description One entry to the live socket, within a minute. Thousands ask at once after a cut: they share transactions.
          */
         post: operations["get_ticket"];
         delete?: never;
@@ -1156,8 +1342,18 @@ export interface components {
             /** Logout Token */
             logout_token: string;
         };
+        /** Body_import_bridges */
+        Body_import_bridges: {
+            /** File */
+            file: string;
+        };
         /** Body_import_members */
         Body_import_members: {
+            /** File */
+            file: string;
+        };
+        /** Body_preview_bridges */
+        Body_preview_bridges: {
             /** File */
             file: string;
         };
@@ -1171,6 +1367,28 @@ export interface components {
             /** File */
             file: string;
         };
+        /**
+         * BodyBridge
+         * @description A bridge in the list of its body.
+         */
+        BodyBridge: {
+            /** Cluster */
+            cluster: string;
+            /** Id */
+            id: string;
+            /** Lead Username */
+            lead_username: string;
+            /** Members */
+            members: number;
+            /** Name */
+            name: string;
+            /** Phone */
+            phone: string;
+            /** Place */
+            place: number;
+            /** Short */
+            short: string;
+        };
         /** BodyView */
         BodyView: {
             /** Chair Breaks Tie */
@@ -1178,11 +1396,57 @@ export interface components {
             /** Id */
             id: string;
             kind: components["schemas"]["Kind"];
+            lost_bridge: components["schemas"]["LostBridge"];
             majority: components["schemas"]["Share"];
             my_role: components["schemas"]["Role"] | null;
             /** Name */
             name: string;
             quorum: components["schemas"]["Share"];
+        };
+        /** BridgeChange */
+        BridgeChange: {
+            /**
+             * Active
+             * @default true
+             */
+            active?: boolean;
+            /**
+             * Cluster
+             * @default
+             */
+            cluster?: string;
+            /**
+             * Lead Username
+             * @default
+             */
+            lead_username?: string;
+            /** Name */
+            name: string;
+            /**
+             * Phone
+             * @default
+             */
+            phone?: string;
+            /**
+             * Short
+             * @default
+             */
+            short?: string;
+        };
+        /**
+         * BridgeDetail
+         * @description One bridge for the desk and its lead. Telephone and notes are the desk's; `online`: members connected to this process.
+         */
+        BridgeDetail: {
+            bridge: components["schemas"]["BridgeView"];
+            /** Notes */
+            notes: components["schemas"]["meetings__bridges__routes__NoteView"][];
+            /** Online */
+            online: string[];
+            /** Phone */
+            phone: string | null;
+            /** Readings */
+            readings: components["schemas"]["ReadingView"][];
         };
         /**
          * BridgeNoted
@@ -1199,6 +1463,45 @@ export interface components {
              */
             type: "bridge.noted";
         };
+        /** BridgePlan */
+        BridgePlan: {
+            /**
+             * Cluster
+             * @default
+             */
+            cluster?: string;
+            /**
+             * Lead Username
+             * @default
+             */
+            lead_username?: string;
+            /** Name */
+            name: string;
+            /**
+             * Phone
+             * @default
+             */
+            phone?: string;
+            /**
+             * Short
+             * @default
+             */
+            short?: string;
+        };
+        /**
+         * BridgePreview
+         * @description What the file would do; nothing is stored yet.
+         */
+        BridgePreview: {
+            /** Errors */
+            errors: components["schemas"]["RowError"][];
+            /** Known */
+            known: number;
+            /** New */
+            new: number;
+            /** Rows */
+            rows: components["schemas"]["BridgeRow"][];
+        };
         /**
          * BridgeRoll
          * @description The roll of a bridge as its lead closed it: members of the bridge who were there, of all its members.
@@ -1213,6 +1516,22 @@ export interface components {
             present: number;
             /** Total */
             total: number;
+        };
+        /**
+         * BridgeRow
+         * @description `lead_username` need not be a member yet: the bridges come before who sits at them.
+         */
+        BridgeRow: {
+            /** Cluster */
+            cluster: string;
+            /** Lead Username */
+            lead_username: string;
+            /** Name */
+            name: string;
+            /** Phone */
+            phone: string;
+            /** Short */
+            short: string;
         };
         /**
          * BridgesChanged
@@ -1618,6 +1937,12 @@ export interface components {
             /** Seq */
             seq: number;
         };
+        /**
+         * LostBridge
+         * @description Whether members at a bridge that is lost count as present.
+         * @enum {string}
+         */
+        LostBridge: "counts" | "does_not_count";
         /** Mark */
         Mark: {
             /**
@@ -1698,6 +2023,63 @@ export interface components {
              * @enum {string}
              */
             type: "meeting.published";
+        };
+        /** NoteView */
+        meetings__bridges__routes__NoteView: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** By */
+            by: string;
+            /** Id */
+            id: string;
+            /** Text */
+            text: string;
+        };
+        /** NoteView */
+        meetings__notes__routes__NoteView: {
+            /** At */
+            at: number[] | null;
+            /** Author Id */
+            author_id: string;
+            /** Color */
+            color: string;
+            /** Deleted */
+            deleted: boolean;
+            /** Id */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "ink" | "highlight" | "text";
+            /** Mine */
+            mine: boolean;
+            /**
+             * Modified At
+             * Format: date-time
+             */
+            modified_at: string;
+            /** Page */
+            page: number;
+            /** Paper Id */
+            paper_id: string;
+            /** Quads */
+            quads: number[][];
+            /** Rev */
+            rev: number;
+            /** Shared */
+            shared: boolean;
+            /** Strokes */
+            strokes: number[][][];
+            /** Text */
+            text: string;
+            /** Version */
+            version: number;
+            /** Width */
+            width: number;
         };
         /** MeetingView */
         MeetingView: {
@@ -1923,6 +2305,7 @@ export interface components {
         /** NewBody */
         NewBody: {
             kind: components["schemas"]["Kind"];
+            lost_bridge?: components["schemas"]["LostBridge"] | null;
             /** Name */
             name: string;
         };
@@ -1962,6 +2345,11 @@ export interface components {
             starts_at: string;
             /** Title */
             title: string;
+        };
+        /** NewNote */
+        NewNote: {
+            /** Text */
+            text: string;
         };
         /** NewPoll */
         NewPoll: {
@@ -2049,49 +2437,6 @@ export interface components {
              * @enum {string}
              */
             type: "note.shared";
-        };
-        /** NoteView */
-        NoteView: {
-            /** At */
-            at: number[] | null;
-            /** Author Id */
-            author_id: string;
-            /** Color */
-            color: string;
-            /** Deleted */
-            deleted: boolean;
-            /** Id */
-            id: string;
-            /**
-             * Kind
-             * @enum {string}
-             */
-            kind: "ink" | "highlight" | "text";
-            /** Mine */
-            mine: boolean;
-            /**
-             * Modified At
-             * Format: date-time
-             */
-            modified_at: string;
-            /** Page */
-            page: number;
-            /** Paper Id */
-            paper_id: string;
-            /** Quads */
-            quads: number[][];
-            /** Rev */
-            rev: number;
-            /** Shared */
-            shared: boolean;
-            /** Strokes */
-            strokes: number[][][];
-            /** Text */
-            text: string;
-            /** Version */
-            version: number;
-            /** Width */
-            width: number;
         };
         /** OutcomeDeclared */
         OutcomeDeclared: {
@@ -2337,6 +2682,21 @@ export interface components {
             opened: string[];
         };
         /**
+         * ReadingView
+         * @description What was heard of the bridge: members online, and the median delay in ms.
+         */
+        ReadingView: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Delay */
+            delay: number | null;
+            /** Online */
+            online: number;
+        };
+        /**
          * Receipt
          * @description Proof that the ballot is in. The same for every retry, to the byte.
          */
@@ -2387,6 +2747,8 @@ export interface components {
         Role: "chair" | "secretary" | "member" | "teller" | "guest";
         /** Row */
         Row: {
+            /** Bridge */
+            bridge?: string | null;
             /** Email */
             email: string;
             /** Full Name */
@@ -2839,6 +3201,207 @@ export interface operations {
             };
         };
     };
+    list_bridges: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                body_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BodyBridge"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    add_bridge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                body_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BridgePlan"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Created"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    bridge_form: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                body_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    change_bridge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                body_id: string;
+                bridge_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BridgeChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    import_bridges: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                body_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["Body_import_bridges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportDone"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    preview_bridges: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                body_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["Body_preview_bridges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BridgePreview"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     list_members: {
         parameters: {
             query?: never;
@@ -3172,6 +3735,169 @@ export interface operations {
                 "application/json": components["schemas"]["Mark"];
             };
         };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_bridge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                bridge_id: string;
+                meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BridgeDetail"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    mark_at_bridge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                bridge_id: string;
+                meeting_id: string;
+                member_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Mark"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    bridge_door_qr: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                bridge_id: string;
+                meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    write_note: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                bridge_id: string;
+                meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewNote"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    close_roll: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                bridge_id: string;
+                meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             /** @description Successful Response */
             204: {
@@ -3850,7 +4576,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["NoteView"][];
+                    "application/json": components["schemas"]["meetings__notes__routes__NoteView"][];
                 };
             };
             /** @description Validation Error */
@@ -4013,7 +4739,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["NoteView"][];
+                    "application/json": components["schemas"]["meetings__notes__routes__NoteView"][];
                 };
             };
             /** @description Validation Error */
@@ -4050,7 +4776,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["NoteView"];
+                    "application/json": components["schemas"]["meetings__notes__routes__NoteView"];
                 };
             };
             /** @description Validation Error */
