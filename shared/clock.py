@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Request
 
 
 def now() -> datetime:
@@ -11,9 +11,10 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-async def instant() -> datetime:
+async def instant(request: Request) -> datetime:
     """The same for a route; `async`, since a plain dependency costs a turn of the thread pool."""
-    return now()
+    instant: datetime = request.app.dependency_overrides.get(now, now)()
+    return instant
 
 
 Now = Annotated[datetime, Depends(instant)]
