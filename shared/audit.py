@@ -1,15 +1,20 @@
 """Append-only, hash-chained record of sensitive acts and refusals."""
 
 import json
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import JSON, insert, select
+from sqlalchemy import JSON, Select, insert, select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from shared.db import Base, lock
 from shared.prepared import Prepared
+
+AT_ONCE = 500  # rows of a chain that are checked together
+UNREADABLE = (ValueError, TypeError, OperationalError)  # of JSON, of an instant, of UTF-8
 
 
 class AuditEvent(Base):
@@ -52,11 +57,41 @@ def record(tx: Session, now: datetime, act: str, *, actor: str = "-", object: st
     tx.info["audit_head"] = (seq + 1, event["hash"])
 
 
-def broken_at(tx: Session) -> int | None:
-    """The first `seq` at which the chain does not hold, or None."""
-    expected, previous = 1, ""
-    for event in tx.scalars(select(AuditEvent).order_by(AuditEvent.seq)):
-        if event.seq != expected or event.previous != previous or event.hash != _chain(vars(event)):
-            return expected
-        expected, previous = expected + 1, event.hash
-    return None
+def faults(tx: Session) -> list[tuple[int, str]]:
+    """Where the record does not hold: number, and what is wrong there."""
+    return chain_faults(tx, select(AuditEvent), AuditEvent.seq, lambda event: _chain(vars(event)))
+
+
+def chain_faults(tx: Session, rows: Select[Any], number: Any, whole: Callable[[Any], str]) -> list[tuple[int, str]]:
+    """Where a chain of rows, numbered from 1, does not hold; `whole` is the hash that a row should have."""
+    found: list[tuple[int, str]] = []
+    expected = 1
+    previous: str | None = ""
+    for seq, row in _readable(tx, rows, number):
+        found += [(missing, "missing") for missing in range(expected, seq)]
+        if row is None or row.hash != whole(row):
+            found.append((seq, "changed"))
+        elif seq == expected and previous not in (None, row.previous):
+            found.append((seq, "does not follow the one before"))
+        expected, previous = seq + 1, row.hash if row else None
+    return found
+
+
+def _readable(tx: Session, rows: Select[Any], number: Any) -> Iterator[tuple[int, Any]]:
+    """Each row with its number; None for one that was tampered with so that it cannot even be read."""
+    numbers = tx.scalars(rows.with_only_columns(number).order_by(number)).all()
+    for start in range(0, len(numbers), AT_ONCE):
+        some = numbers[start : start + AT_ONCE]
+        try:
+            read = tx.scalars(rows.where(number.in_(some)).order_by(number)).all()
+        except UNREADABLE:
+            read = [_read(tx, rows.where(number == one)) for one in some]
+        yield from zip(some, read, strict=True)
+        tx.expunge_all()
+
+
+def _read(tx: Session, row: Select[Any]) -> Any:
+    try:
+        return tx.scalars(row).one()
+    except UNREADABLE:
+        return None

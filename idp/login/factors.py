@@ -13,7 +13,7 @@ from idp.login.lockout import count_wrong_code, need_code_tries
 from idp.login.models import RecoveryCode, SecondFactor
 from idp.login.problems import WrongCode
 from idp.login.rules import normal_code
-from idp.login.totp import SECRET_BYTES, matching_step
+from idp.login.totp import SECRET_BYTES, last_step, matching_step
 from idp.settings import IdpSettings
 from shared import audit
 from shared.ids import short_code
@@ -95,6 +95,13 @@ def remove_factor(tx: Session, now: datetime, account_id: str, *, actor: str) ->
     for table in (RecoveryCode, SecondFactor):
         tx.execute(delete(table).where(table.account_id == account_id))
     audit.record(tx, now, "second-factor.removed", actor=actor, object=account_id)
+
+
+def spend_codes(tx: Session, now: datetime) -> None:
+    """No code of any account that could have been used until now counts again; people make new recovery codes in the portal."""
+    newest = last_step(now)
+    tx.execute(update(SecondFactor).where(SecondFactor.last_step < newest).values(last_step=newest))
+    tx.execute(update(RecoveryCode).where(RecoveryCode.used_at.is_(None)).values(used_at=now))
 
 
 def _is_code(tx: Session, now: datetime, settings: IdpSettings, factor: SecondFactor, typed: str) -> bool:

@@ -13,6 +13,12 @@ REQUEST_LIFETIME = timedelta(minutes=30)
 FREE_TRIES = 5
 FORGOTTEN_AFTER = timedelta(hours=1)
 LONGEST_WAIT = timedelta(minutes=15)
+CLOCKS_APART = timedelta(minutes=1)  # of the machines that serve at once
+
+
+def is_fresh(now: datetime, seen_at: datetime, expires_at: datetime, idle: timedelta) -> bool:
+    """Not too old and not idle. One that was seen later than now would outlive its limit: a clock was set back."""
+    return now < expires_at and -CLOCKS_APART <= now - seen_at <= idle
 
 
 class Step(StrEnum):

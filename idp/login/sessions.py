@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from idp.accounts.models import Account
 from idp.login.cookies import session_token
 from idp.login.models import Remembered, SignInSession
-from idp.login.rules import PASSWORD
+from idp.login.rules import PASSWORD, is_fresh
 from idp.settings import IdpSettings
 from shared import audit
 from shared.clock import Now
@@ -68,7 +68,7 @@ def _remember(tx: Session, now: datetime, device: str, account_id: str) -> None:
 
 def is_alive(session: SignInSession, now: datetime, settings: IdpSettings) -> bool:
     """Not ended, not idle for too long, not too old, and its account is still open."""
-    fresh = now < session.expires_at and now - session.last_seen_at <= settings.session_idle
+    fresh = is_fresh(now, session.last_seen_at, session.expires_at, settings.session_idle)
     return session.ended_at is None and fresh and session.account.active
 
 
@@ -123,7 +123,7 @@ def seen_session(tx: Session, request: Request, now: datetime, settings: IdpSett
     if row is None:
         return None
     seen, last_seen_at, expires_at = Seen(*row[:5]), row[5], row[6]
-    if now >= expires_at or now - last_seen_at > settings.session_idle:
+    if not is_fresh(now, last_seen_at, expires_at, settings.session_idle):
         return None
     if use and now - last_seen_at > TOUCH_EVERY:
         tx.connection().execute(update(SignInSession).where(_s.id == seen.id).values(last_seen_at=now))

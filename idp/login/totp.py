@@ -21,8 +21,13 @@ def code_at(secret: bytes, step: int) -> str:
 
 def matching_step(secret: bytes, typed: str, now: datetime) -> int | None:
     """The newest step whose code it is. The caller remembers it, since a code counts once (RFC 6238, 5.2)."""
-    step = int(now.timestamp()) // PERIOD
-    return next((one for one in range(step + DRIFT, step - DRIFT - 1, -1) if same(code_at(secret, one), typed)), None)
+    newest = last_step(now)
+    return next((one for one in range(newest, newest - 2 * DRIFT - 1, -1) if same(code_at(secret, one), typed)), None)
+
+
+def last_step(now: datetime) -> int:
+    """The newest step whose code would match now."""
+    return int(now.timestamp()) // PERIOD + DRIFT
 
 
 def readable(secret: bytes) -> str:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from idp.accounts.models import Account
 from idp.login.models import SignInSession
+from idp.login.rules import is_fresh
 from idp.oidc.models import Artifact, Grant
 from idp.oidc.store import Kind
 from idp.settings import IdpSettings
@@ -54,7 +55,7 @@ class Living:
         """Not revoked, its account open, and its session alive; one with `offline` outlives its session (Core, 11)."""
         if self.revoked_at is not None or not self.active or (self.expires_at is not None and now >= self.expires_at):
             return False
-        fresh = now < self.session_expires_at and now - self.session_seen_at <= settings.session_idle
+        fresh = is_fresh(now, self.session_seen_at, self.session_expires_at, settings.session_idle)
         return self.offline or (self.session_ended_at is None and fresh)
 
 

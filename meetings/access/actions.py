@@ -4,11 +4,12 @@ from functools import partial
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
-from meetings.access.models import Administrator, EndedSession, is_known
+from meetings.access.models import Administrator, EndedSession, Epoch, is_known
 from meetings.access.problems import InvalidLogoutToken
+from meetings.live import log
 from meetings.live.models import Ticket
 from shared import audit
-from shared.db import after_commit, lock
+from shared.db import after_commit, forget, lock
 
 
 def end_session(tx: Session, now: datetime, sid: str, jti: str) -> None:
@@ -23,6 +24,15 @@ def end_session(tx: Session, now: datetime, sid: str, jti: str) -> None:
     audit.record(tx, now, "session.ended", object=sid)
     if bus := tx.info.get("bus"):
         after_commit(tx, partial(bus.publish, f"ended:{sid}"))
+
+
+def begin_epoch(tx: Session, now: datetime) -> None:
+    """After a restore: every log goes on in a new epoch, and tokens and tickets of the time before are dead."""
+    log.renew_epochs(tx)
+    tx.execute(delete(Ticket))
+    tx.merge(Epoch(began_at=now))
+    forget(tx, "epoch")
+    audit.record(tx, now, "epoch.begun", actor="command")
 
 
 def name_administrator(tx: Session, now: datetime, username: str) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from meetings.access.models import Administrator, EndedSession
+from meetings.access.models import Administrator, EndedSession, epoch_began_at
 from meetings.access.problems import SessionEnded
 from meetings.settings import MeetingsSettings
 from shared import tokens
@@ -38,6 +38,9 @@ def verify_token(request: Request, now: Now) -> Caller:
         raise tokens.InvalidToken(reason=f"claims: {error}") from None
     request.state.caller = caller
     with request.app.state.db.read() as tx:
+        began_at = epoch_began_at(tx)
+        if began_at and claims["iat"] <= began_at.timestamp():
+            raise tokens.InvalidToken(reason="epoch")
         if tx.get(EndedSession, caller.sid):
             raise SessionEnded()
     return caller

@@ -1,9 +1,9 @@
 from datetime import datetime
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from shared.db import Base
+from shared.db import Base, kept
 from shared.prepared import Prepared
 
 
@@ -26,6 +26,18 @@ _ENDED = Prepared(select(EndedSession.sid).where(EndedSession.ended_at >= bindpa
 
 def ended_since(tx: Session, since: datetime) -> set[str]:
     return {sid for (sid,) in _ENDED.all(tx, since=since)}
+
+
+class Epoch(Base):
+    """One row a restore: tokens of the time before are refused, since what ended or was used in the lost stretch is unknown."""
+
+    __tablename__ = "epoch"
+
+    began_at: Mapped[datetime] = mapped_column(primary_key=True)
+
+
+def epoch_began_at(tx: Session) -> datetime | None:
+    return kept(tx, "epoch", lambda: tx.scalar(select(func.max(Epoch.began_at))))
 
 
 class Administrator(Base):

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from meetings.live.events import AnyEvent, Logged, event_adapter
 from meetings.live.models import Event, MeetingLog
-from shared.audit import canonical
+from shared.audit import canonical, chain_faults
 from shared.bus import Bus
 from shared.db import after_commit
 from shared.ids import new_id
@@ -32,6 +32,11 @@ def start(tx: Session, meeting_id: str) -> None:
     """Begin the log of a new meeting."""
     tx.add(MeetingLog(meeting_id=meeting_id, epoch=new_id(), seq=0, hash=""))
     tx.flush()
+
+
+def renew_epochs(tx: Session) -> None:
+    """Whoever followed a log starts from a snapshot again: after a restore the same number may be another event."""
+    tx.execute(update(MeetingLog).values(epoch=new_id()))
 
 
 def append(tx: Session, now: datetime, meeting_id: str, event: AnyEvent, *, actor: str, level: Level = Level.GUEST) -> int:
@@ -77,13 +82,18 @@ def logged(event: Event) -> Logged:
     return Logged(seq=event.seq, at=event.at, event=event_adapter.validate_python(event.body))
 
 
-def broken_at(tx: Session, meeting_id: str) -> int | None:
-    """The first `seq` at which the log does not hold (gap, change, swap), or None."""
-    expected, previous = 1, ""
-    for event in tx.scalars(select(Event).where(Event.meeting_id == meeting_id).order_by(Event.seq)):
-        whole = chain(previous, event.seq, event.at, event.actor, event.level, event.body)
-        if event.seq != expected or event.previous != previous or event.hash != whole:
-            return expected
-        expected, previous = expected + 1, event.hash
-    known = tx.get(MeetingLog, meeting_id)
-    return expected if known and (known.seq, known.hash) != (expected - 1, previous) else None
+def faults(tx: Session, meeting_id: str) -> list[tuple[int, str]]:
+    """Where the log does not hold (gap, change, swap, lost end): `seq`, and what is wrong there."""
+
+    def whole(event: Event) -> str:
+        return chain(event.previous, event.seq, event.at, event.actor, event.level, event.body)
+
+    mine = Event.meeting_id == meeting_id
+    found = chain_faults(tx, select(Event).where(mine), Event.seq, whole)
+    last = tx.execute(select(Event.seq, Event.hash).where(mine).order_by(Event.seq.desc()).limit(1)).one_or_none()
+    seq, chained = last or (0, "")
+    told, head = tx.execute(select(MeetingLog.seq, MeetingLog.hash).where(MeetingLog.meeting_id == meeting_id)).one()
+    found += [(missing, "missing") for missing in range(seq + 1, told + 1)]
+    if told < seq or (told == seq and head != chained and not found):
+        found.append((seq, "is not the end that the log knows"))
+    return found

@@ -31,7 +31,7 @@ def test_the_chain_holds_from_the_first_record_to_the_last(recorded):
         rows = tx.scalars(select(AuditEvent).order_by(AuditEvent.seq)).all()
         assert [row.seq for row in rows] == [1, 2, 3, 4, 5]
         assert [row.previous for row in rows] == ["", *(row.hash for row in rows[:-1])]
-        assert audit.broken_at(tx) is None
+        assert audit.faults(tx) == []
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_a_changed_or_missing_record_is_found(recorded, tampering, found_at):
     with recorded.write() as tx:
         tx.execute(text(tampering))
     with recorded.read() as tx:
-        assert audit.broken_at(tx) == found_at
+        assert audit.faults(tx)[0][0] == found_at
 
 
 def test_two_records_that_change_places_are_found(recorded):
@@ -61,7 +61,7 @@ def test_two_records_that_change_places_are_found(recorded):
         for old, new in ((2, 20), (3, 2), (20, 3)):
             tx.execute(update(AuditEvent).where(AuditEvent.seq == old).values(seq=new))
     with recorded.read() as tx:
-        assert audit.broken_at(tx) == 2
+        assert audit.faults(tx)[0][0] == 2
 
 
 def test_a_record_goes_with_the_act_that_fails(db):
@@ -89,7 +89,7 @@ def test_records_at_the_same_moment_make_one_chain(db):
         thread.join()
     with db.read() as tx:
         assert tx.scalars(select(AuditEvent.seq).order_by(AuditEvent.seq)).all() == list(range(1, 21))
-        assert audit.broken_at(tx) is None
+        assert audit.faults(tx) == []
 
 
 @given(PLAIN)
@@ -105,4 +105,4 @@ def test_whatever_the_facts_the_chain_holds_when_they_come_back(db, facts):
     with db.write() as tx:
         audit.record(tx, now(), "anything", **facts)
     with db.read() as tx:
-        assert audit.broken_at(tx) is None
+        assert audit.faults(tx) == []
