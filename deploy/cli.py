@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from deploy.backup.commands import join, verify_service
 from deploy.relay import commands
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="One login for a province, and meetings without paper.")
@@ -74,21 +75,27 @@ def idp() -> Any:
     """The identity provider, as each process of it builds it."""
     from idp.app import build
     from idp.oidc.certificate import BehindProxy
+    from shared.jumps import Watch
     from shared.logs import configure
 
     settings = _settings("idp")
     configure(settings.log_level)
-    return BehindProxy(build(settings), settings)
+    built = build(settings)
+    Watch(built.state.db).start()
+    return BehindProxy(built, settings)
 
 
 def meetings() -> Any:
     """The meetings service, as each process of it builds it."""
     from meetings.app import build
+    from shared.jumps import Watch
     from shared.logs import configure
 
     settings = _settings("meetings")
     configure(settings.log_level)
-    return build(settings)
+    built = build(settings)
+    Watch(built.state.db).start()
+    return built
 
 
 def calendar() -> Any:
@@ -100,21 +107,27 @@ def calendar() -> Any:
 
 
 @app.command()
-def migrate(service: Annotated[str, typer.Argument(help="idp or meetings")]) -> None:
+def migrate(
+    service: Annotated[str, typer.Argument(help="idp or meetings")],
+    plan: Annotated[bool, typer.Option("--plan", help="Only say what would be done.")] = False,
+) -> None:
     """Bring the database of `DATABASE_URL` to the present schema."""
     import importlib
 
     from shared.db import Database
-    from shared.migrate import upgrade
+    from shared.migrate import pending, upgrade
 
     if service not in ("idp", "meetings"):
         typer.echo("idp or meetings", err=True)
         raise typer.Exit(2)
     importlib.import_module(f"{service}.app")
     db = Database(os.environ["DATABASE_URL"])
-    upgrade(db.engine, service)
+    for number, words in pending(db.engine, service) if plan else ():
+        typer.echo(f"{number} {words}")
+    if not plan:
+        upgrade(db.engine, service)
+        typer.echo(f"{service}: up to date")
     db.close()
-    typer.echo(f"{service}: up to date")
 
 
 @app.command()
@@ -220,13 +233,16 @@ def initial_access_token(days: Annotated[int, typer.Option(min=1, max=365)] = 30
 
 @app.command()
 def verify(
-    file: Annotated[Path, typer.Argument(help="The minutes, as PDF.")],
+    file: Annotated[Path | None, typer.Argument(help="Minutes, as PDF; without: a service's database and documents.")] = None,
     roots: Annotated[
         Path | None, typer.Option(help="PEM file of the authorities to trust; default: TRUST_ROOTS, else the demo's own.")
     ] = None,
     language: Annotated[str, typer.Option("--lang", help="vi or en")] = "vi",
 ) -> None:
-    """Check signed minutes without any database: who signed when, that nothing changed, that the votes add up."""
+    """Check signed minutes without any database: who signed when, that nothing changed, that the votes add up; or a whole
+    service: that each event, vote and document is what was put there."""
+    if file is None:
+        raise typer.Exit(verify_service())
     from meetings.minutes.verify import report
 
     if not file.is_file():
@@ -262,6 +278,9 @@ def export(meeting: Annotated[str, typer.Argument(help="The meeting's id.")]) ->
 def _known_roots() -> Path | None:
     named, demo = os.environ.get("TRUST_ROOTS"), Path(os.environ.get("VAR_DIR", "var")) / "demo/pki/root.pem"
     return Path(named) if named else demo if demo.is_file() else None
+
+
+join(app)
 
 
 def main() -> None:

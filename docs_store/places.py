@@ -1,14 +1,27 @@
 """Where sealed blobs lie: a folder of this machine, or an S3-compatible service."""
 
 import contextlib
+import errno
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
 import obstore
 from obstore.store import MemoryStore, S3Store
+
+from docs_store.problems import NoRoom
+
+LEAST_FREE, LEAST_SHARE = 2 << 30, 0.10  # bytes, part of the disk: below either, no new paper is taken in
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def free_bytes(folder: Path) -> tuple[int, bool]:
+    """On the folder's disk; and whether what is left has to be kept for the votes, the log and the minutes."""
+    usage = shutil.disk_usage(folder)
+    return usage.free, usage.free < max(LEAST_FREE, LEAST_SHARE * usage.total)
 
 
 class Place(Protocol):
@@ -21,6 +34,9 @@ class Place(Protocol):
         """None where there is nothing."""
 
     def delete(self, path: str) -> None: ...
+
+    def free(self) -> tuple[int, bool]:
+        """See `free_bytes`."""
 
 
 class Folder:
@@ -40,6 +56,10 @@ class Folder:
                 file.flush()
                 os.fsync(file.fileno())
             aside.replace(target)
+        except OSError as error:
+            if error.errno in FULL:
+                raise NoRoom() from None
+            raise
         finally:
             aside.unlink(missing_ok=True)
         _flush_folder(target.parent)
@@ -60,6 +80,9 @@ class Folder:
         with contextlib.suppress(FileNotFoundError):
             (self._root / path).unlink()
             _flush_folder((self._root / path).parent)
+
+    def free(self) -> tuple[int, bool]:
+        return free_bytes(self._root)
 
 
 class Bucket:
@@ -83,6 +106,9 @@ class Bucket:
     def delete(self, path: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             obstore.delete(self._store, path)
+
+    def free(self) -> tuple[int, bool]:
+        return 0, False  # its service says for itself when it is full
 
 
 def connect(url: str) -> Place:

@@ -68,6 +68,13 @@ class DamagedBlob(Problem):
     code = "damaged-blob"
 
 
+class NoRoom(Problem):
+    """The disk is full, or nearly: what is left is for the votes, the log and the minutes."""
+
+    status = 507
+    code = "no-room"
+
+
 class ArchivedDocument(Problem):
     status = 409
     code = "archived-document"

@@ -71,6 +71,10 @@ class Store:
         """Of the plain bytes."""
         return self._open(sha256)[1]
 
+    def free(self) -> tuple[int, bool]:
+        """Bytes that are left, and whether they are too few to take in a new paper."""
+        return self._place.free()
+
     def forget(self, sha256: str) -> None:
         """Remove the blob; nothing happens where there is none."""
         self._place.delete(_path(sha256))

@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
+from prometheus_client import Gauge
 
 from docs_store.store import derive_key, open_store
 from meetings.access import models as access_models
@@ -28,6 +29,7 @@ from meetings.pages import routes as pages
 from meetings.pages import verify
 from meetings.papers import models as paper_models
 from meetings.papers import routes as papers
+from meetings.papers.door import is_nearly_full
 from meetings.settings import MeetingsSettings
 from meetings.speaking import models as speaking_models
 from meetings.speaking import routes as speaking
@@ -72,6 +74,8 @@ ROUTERS = [
     pages.router,
 ]
 LARGEST_PAPER = 101 << 20  # bytes of a request; a PDF may have 100 MB
+FREE = Gauge("dienhong_storage_free_bytes", "Left on the disk under the documents")
+FULL = Gauge("dienhong_storage_nearly_full", "1 while no new paper is taken in for want of space; votes go on")
 LOCALES = ("shared", "docs_store", "meetings")
 
 
@@ -100,6 +104,8 @@ def build(settings: MeetingsSettings) -> FastAPI:
     )
     app = create_app(service, settings)
     app.state.store = store
+    FREE.set_function(lambda: store.free()[0])
+    FULL.set_function(lambda: is_nearly_full(app.state.db, store))
     app.state.issuer_keys = IssuerKeys(settings.issuer)
     app.state.box = Box(app.state.db)
     app.state.health = Health(app.state.db)

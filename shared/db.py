@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast
 
 from fastapi import Depends, Request
@@ -86,6 +87,11 @@ class Database:
         self.reads = Group(self.read, "group-reads", at_once=self.read if self._in_loop else None)
         self.kept: Memories = {}  # see `kept`
         self.kept_until_written: Memories = {}
+
+    @property
+    def folder(self) -> Path | None:
+        """Where an embedded database lies."""
+        return Path(self.engine.url.database or ".").resolve().parent if self.is_sqlite else None
 
     def group(self, name: str, *, pause: float = 0.0) -> Group:
         """A group of writers whose transactions are its own; who makes it closes it."""

@@ -1,12 +1,20 @@
 """Bring a database to the schema that the code expects; one version table a package."""
 
+import time
 from pathlib import Path
 
 from alembic import command, context
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, Table, text
+from sqlalchemy.exc import OperationalError
 
 from shared.db import Base
+
+PATIENCE = "2s"  # for a table that is in use: whoever comes after us waits as long
+TRIES, BETWEEN = 10, 3.0  # seconds
+IN_USE = "55P03"  # lock_not_available
 
 
 def _config(package: str, connection: Connection) -> Config:
@@ -18,11 +26,37 @@ def _config(package: str, connection: Connection) -> Config:
 
 
 def upgrade(engine: Engine, package: str) -> None:
-    """Run all missing migrations of `package`; two processes at once wait for each other on PostgreSQL."""
+    """Run all missing migrations of `package`, in one transaction: whoever is killed half-way has changed nothing.
+
+    Two processes at once wait for each other on PostgreSQL. A table that stays in use is waited for in short turns, so that
+    a meeting that goes on meanwhile hardly notices; `OperationalError` if none of them succeeds.
+    """
+    for turn in range(TRIES):
+        try:
+            _upgrade(engine, package)
+            break
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", None) != IN_USE or turn == TRIES - 1:
+                raise
+            time.sleep(BETWEEN)
+
+
+def _upgrade(engine: Engine, package: str) -> None:
     with engine.begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(1284)"))
+            connection.execute(text(f"SET LOCAL lock_timeout = '{PATIENCE}'"))
         command.upgrade(_config(package, connection), "head")
+
+
+def pending(engine: Engine, package: str) -> list[tuple[str, str]]:
+    """Migrations that `upgrade` would run, in order: number and what it does. `CommandError` where the database is newer."""
+    with engine.begin() as connection:
+        config = _config(package, connection)
+        table = config.get_main_option("version_table")
+        present = MigrationContext.configure(connection, opts={"version_table": table}).get_current_revision()
+    scripts = ScriptDirectory.from_config(config)
+    return [(one.revision, one.doc) for one in reversed([*scripts.iterate_revisions("head", present or "base")])]
 
 
 def draft(engine: Engine, package: str, message: str) -> None:

@@ -7,8 +7,11 @@ from fastapi import Depends, Request, UploadFile
 
 from docs_store import pdf
 from docs_store.pdf import Inspected
+from docs_store.places import free_bytes
+from docs_store.problems import NoRoom
 from docs_store.store import Blob, Store
 from meetings.agenda.door import Preparing
+from shared.db import Database
 
 
 def _store(request: Request) -> Store:
@@ -19,6 +22,11 @@ def _store(request: Request) -> Store:
 Shelf = Annotated[Store, Depends(_store)]
 
 
+def is_nearly_full(db: Database, store: Store) -> bool:
+    """The disk under the documents, or that under an embedded database."""
+    return store.free()[1] or (db.folder is not None and free_bytes(db.folder)[1])
+
+
 @dataclass(frozen=True, slots=True)
 class Upload:
     name: str
@@ -26,7 +34,9 @@ class Upload:
     found: Inspected
 
 
-def _take_in(_seat: Preparing, store: Shelf, file: UploadFile) -> Upload:
+def _take_in(request: Request, _seat: Preparing, store: Shelf, file: UploadFile) -> Upload:
+    if is_nearly_full(request.app.state.db, store):
+        raise NoRoom()
     name = (file.filename or "tai-lieu.pdf")[:200]
     found = pdf.intake(file.file.read(), name)
     return Upload(name=name, blob=store.put(found.data), found=found)

@@ -1,7 +1,9 @@
 """The store gives back what was put, whole or by range, and nothing else: no damage passes unseen."""
 
+import errno
 import hashlib
 import io
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from docs_store import store as stored
-from docs_store.places import Bucket, connect
-from docs_store.problems import DamagedBlob, MissingBlob
+from docs_store.places import Bucket, connect, free_bytes
+from docs_store.problems import DamagedBlob, MissingBlob, NoRoom
 from docs_store.store import CHUNK, HEADER, TAG, Store, derive_key, open_store
 
 KEY = derive_key("một bí mật đủ dài để thử nghiệm kho", "documents")
@@ -146,6 +148,27 @@ def test_a_write_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(OSError):
         connect(str(tmp_path)).write("ab/cd", broken())
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_full_disk_is_told_as_such_and_keeps_no_half(tmp_path: Path) -> None:
+    def into_a_full_disk() -> Iterator[bytes]:
+        yield b"half"
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(NoRoom):
+        connect(str(tmp_path)).write("ab/cd", into_a_full_disk())
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize(
+    ("total", "free", "few"), [(100, 9, True), (100, 11, False), (10, 1.9, True), (10, 2.1, False), (30, 2.9, True)]
+)
+def test_less_than_a_tenth_or_two_gigabytes_is_too_few(
+    monkeypatch: pytest.MonkeyPatch, total: int, free: float, few: bool
+) -> None:
+    usage = shutil._ntuple_diskusage(total << 30, 0, int(free * (1 << 30)))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: usage)
+    assert free_bytes(Path("/")) == (usage.free, few)
 
 
 @pytest.mark.parametrize("url", ["", "ftp://host/folder"])

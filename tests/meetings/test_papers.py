@@ -8,8 +8,10 @@ from typing import Any
 
 import pikepdf
 import pytest
+from prometheus_client import generate_latest
 from sqlalchemy import func, select
 
+from docs_store import places
 from docs_store.models import Document, DocumentVersion
 from docs_store.pdf import Inspected
 from docs_store.store import Blob
@@ -292,3 +294,15 @@ def test_two_who_publish_at_once_let_a_version_out_once(house):
     assert sorted(answers) == [*["(False, 1, 0)"], *["nothing-to-publish"] * 3]
     with house.db.read() as tx:
         assert tx.scalar(select(func.count()).select_from(Release)) == 1
+
+
+def test_with_a_disk_nearly_full_no_paper_is_taken_and_the_vote_goes_on(web, monkeypatch):
+    web.house.open()
+    poll = web.house.open_poll()
+    monkeypatch.setattr(places, "LEAST_FREE", 1 << 62)
+    assert refused(add(web)) == (507, "no-room")
+    assert "dienhong_storage_nearly_full 1.0" in generate_latest().decode()
+    assert web.house.cast("m3", poll, "in_favour").receipt
+    assert web.client.get("/readyz").status_code == 200
+    monkeypatch.undo()
+    assert add(web).status_code == 201

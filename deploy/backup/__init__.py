@@ -1,0 +1,1 @@
+"""Backups, restores, and what has to die after one."""
