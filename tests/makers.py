@@ -8,9 +8,13 @@ from sqlalchemy.orm import Session
 
 from meetings.agenda import actions as agenda
 from meetings.agenda.door import Seat, find_seat
+from meetings.agenda.models import Meeting
 from meetings.attendance import actions as attendance
 from meetings.bodies import actions as bodies
+from meetings.bodies.models import Member
 from meetings.bodies.rules import Kind, Role
+from meetings.bridges import actions as bridges
+from meetings.bridges.sheet import BridgeRow
 from meetings.voting import actions as voting
 from shared import clock
 from shared.caller import Caller
@@ -73,6 +77,19 @@ class House:
         with self.db.write() as tx:
             for name in names:
                 attendance.check_in(tx, clock.now(), self.seats[name])
+
+    def bridge(self, name: str, *members: str, lead: str = "") -> str:
+        """A remote room of the body at which these members sit; its id."""
+        now = clock.now()
+        with self.db.write() as tx:
+            body_id = tx.get_one(Meeting, self.meeting_id).body_id
+            row = BridgeRow(f"Xã {name}", name, "Cụm 1 · Trung tâm", lead, "0912345154")
+            bridge_id = bridges.add_bridge(tx, now, body_id, row, "-")
+            for member in members:
+                tx.get_one(Member, self.seats[member].member_id).bridge_id = bridge_id
+            tx.flush()
+            attendance.tell_meetings(tx, now, body_id, "-")
+        return bridge_id
 
     def open(self, present: int | None = None) -> "House":
         """Check in `present` members (all by default) and open the meeting at its first item."""

@@ -9,6 +9,8 @@ from pathlib import Path
 from meetings import app as wiring
 from meetings.agenda import actions as agenda
 from meetings.attendance import actions as attendance
+from meetings.bridges import actions as bridges
+from meetings.bridges.rules import BridgeState
 from meetings.live import log, snapshot
 from meetings.live.apply import apply
 from meetings.live.events import event_adapter
@@ -39,6 +41,13 @@ def play(house: House) -> None:
 
     for who in house.names:
         act(attendance.check_in, who)
+    far = house.bridge("Suối Ngang", "m3", "m4", lead="m3")
+    for state in (BridgeState.UP, BridgeState.LOST, BridgeState.UP):
+        instant += timedelta(seconds=30)
+        with house.db.write() as tx:
+            bridges.settle(tx, instant, house.meeting_id, {far: state})
+    act(bridges.close_roll, "m3", far)
+    act(bridges.note, "secretary", far, "Mất điện, báo lúc 08:12")
     act(attendance.mark, "secretary", house.seats["m6"].member_id, "excused", "đi công tác")
     act(agenda.change_meeting, "secretary", place="Hội trường A")
     act(attendance.open_meeting, "chair")
@@ -73,7 +82,7 @@ def course() -> dict:
     with tempfile.TemporaryDirectory() as folder:
         db = Database(f"sqlite:///{folder}/golden.db")
         migrate.upgrade(db.engine, "meetings")
-        house = make_house(db)
+        house = make_house(db, starts_at=START + timedelta(hours=1))
         with db.read() as tx:
             before = snapshot.take(tx, house.meeting_id, Level.DESK)
         play(house)

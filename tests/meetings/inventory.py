@@ -5,6 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 from meetings.bodies.sheet import empty_form
+from meetings.bridges.sheet import empty_form as empty_bridges
 from tests.meetings.scene import NOTE, PLAN, key, upload
 
 CHAIR, SECRETARY, MEMBER, TELLER, GUEST = "chair", "secretary", "m3", "teller", "guest"
@@ -17,6 +18,7 @@ VOTING = DELEGATED - {TELLER}
 CONDUCTING = {CHAIR, SECRETARY}
 PREPARING = {SECRETARY}
 MANAGING = {SECRETARY, ADMINISTRATOR}
+LEADING = {SECRETARY, MEMBER}  # m3 is in charge of the bridge
 SIGNED_IN = set(ROLES) - {NOBODY}
 
 
@@ -60,6 +62,7 @@ class Row:
 
 
 XLSX = {"files": {"file": ("thanh-vien.xlsx", empty_form(), "application/octet-stream")}}
+BRIDGES_XLSX = {"files": {"file": ("diem-cau.xlsx", empty_bridges(), "application/octet-stream")}}
 ITEM = {"title": "Thảo luận", "presenter": "", "minutes": 5}
 ONLY_FOR_ADMINISTRATORS = dict.fromkeys(ROLES[:-1], 403)
 
@@ -71,6 +74,19 @@ BODIES = [
     Row("GET", "/api/bodies/{body_id}/members.xlsx", MANAGING),
     Row("POST", "/api/bodies/{body_id}/members/preview", MANAGING, form=XLSX),
     Row("POST", "/api/bodies/{body_id}/members/import", MANAGING, form=XLSX),
+    Row("GET", "/api/bodies/{body_id}/bridges", MANAGING),
+    Row("GET", "/api/bodies/{body_id}/bridges.xlsx", MANAGING),
+    Row("POST", "/api/bodies/{body_id}/bridges", MANAGING, {"name": "Xã Đạ Hòa", "phone": "0263 3888 154"}),
+    Row("PUT", "/api/bodies/{body_id}/bridges/{spare_bridge_id}", MANAGING, {"name": "Phường Lộc An"}),
+    Row("POST", "/api/bodies/{body_id}/bridges/preview", MANAGING, form=BRIDGES_XLSX),
+    Row("POST", "/api/bodies/{body_id}/bridges/import", MANAGING, form=BRIDGES_XLSX),
+]
+BRIDGES = [
+    Row("GET", "bridges/{bridge_id}", LEADING | {CHAIR}),
+    Row("PUT", "bridges/{bridge_id}/attendance/{member_id}", LEADING, {"state": "present", "reason": ""}),
+    Row("POST", "bridges/{bridge_id}/roll", LEADING),
+    Row("POST", "bridges/{bridge_id}/notes", CONDUCTING, {"text": "Mất điện"}),
+    Row("GET", "bridges/{bridge_id}/door.svg", LEADING),
 ]
 AGENDA = [
     Row("GET", "/api/meetings", SIGNED_IN),
@@ -139,7 +155,7 @@ OVER = [  # asked of a meeting that is over
     Row("POST", "minutes/sign", CONDUCTING),
     Row("POST", "minutes/return", CONDUCTING, {"reason": "Sai số phiếu"}),
 ]
-ROWS = [*BODIES, *AGENDA, *PEOPLE, *PAPERS, *VOTES]
+ROWS = [*BODIES, *AGENDA, *PEOPLE, *BRIDGES, *PAPERS, *VOTES]
 
 # Open to strangers, and what a bare request gets there; None: the web app's one page, which is made by its build.
 PUBLIC: dict[tuple[str, str], int | None] = {

@@ -8,6 +8,8 @@ from sqlalchemy import text
 
 from meetings.access import actions as access
 from meetings.bodies.models import Member
+from meetings.bridges import actions as bridges
+from meetings.bridges.sheet import BridgeRow
 from shared import clock
 from tests.docs_store.papers import one_page
 from tests.makers import make_body
@@ -42,7 +44,11 @@ class Scene:
             for member in tx.query(Member).filter_by(body_id=body_id):
                 self.members[member.username] = member.id
                 member.username = prefix + member.username
-        self.ids = {"body_id": body_id, "member_id": self.members["m6"]}
+            self.ids = {"body_id": body_id, "member_id": self.members["m6"]}
+            for name, room in (("bridge_id", "Xã Suối Ngang"), ("spare_bridge_id", "Phường Lộc An")):
+                row = BridgeRow(room, "", "Cụm 1", prefix + "m3", "0912345154")
+                self.ids[name] = bridges.add_bridge(tx, clock.now(), body_id, row, "-")
+            tx.get_one(Member, self.members["m6"]).bridge_id = self.ids["bridge_id"]
         self.ids["meeting_id"] = self._made("secretary", "/api/meetings", json=PLAN | {"body_id": body_id})
         self._prepare()
         self._sit()

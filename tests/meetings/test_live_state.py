@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from meetings import app as wiring
 from meetings.agenda import actions as agenda
 from meetings.attendance import actions as attendance
+from meetings.bodies.rules import Role
+from meetings.bodies.sheet import Row
+from meetings.bridges import actions as bridges
+from meetings.bridges.rules import BridgeState
+from meetings.bridges.sheet import BridgeRow
 from meetings.live import log, snapshot
 from meetings.live.apply import apply
 from meetings.live.events import event_adapter
@@ -38,6 +44,7 @@ class Course(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.house: House = make_house(self.database)
+        self.far = [self.house.bridge("Suối Ngang", "m3", "m4", lead="m3"), self.house.bridge("Lộc An", "m5")]
         self.now = clock.now()
         self.seen = {level: self.take(level) for level in Level}
         self.refused = False
@@ -65,6 +72,31 @@ class Course(RuleBasedStateMachine):
     @rule(who=st.sampled_from(PEOPLE), state=st.sampled_from(["present", "excused", "absent"]))
     def call_the_roll(self, who, state):
         self.act(attendance.mark, "secretary", self.house.seats[who].member_id, state, "bận việc")
+
+    @rule(place=st.integers(0, 1), state=st.sampled_from([BridgeState.UP, BridgeState.LOST]))
+    def a_bridge_comes_or_goes(self, place, state):
+        self.act(lambda tx, now, seat: bridges.settle(tx, now, seat.meeting_id, {self.far[place]: state}), "secretary")
+
+    @rule(place=st.integers(0, 1), who=st.sampled_from(PEOPLE), state=st.sampled_from(["present", "absent"]))
+    def a_lead_calls_the_roll(self, place, who, state):
+        member_id = self.house.seats[who].member_id
+        self.act(attendance.mark, "m3", member_id, state, "", bridge_id=self.far[place])
+        self.act(bridges.close_roll, "m3", self.far[place])
+        self.act(bridges.note, "secretary", self.far[place], "Đã gọi")
+
+    @rule(who=st.sampled_from(PEOPLE), name=st.sampled_from(["Xã Suối Ngang", ""]), cluster=st.sampled_from(["A", "B"]))
+    def members_and_bridges_are_imported_anew(self, who, name, cluster):
+        row = Row("Ông", who, who, "", "", "", "", Role.MEMBER, votes=True, bridge=name)
+        room = BridgeRow("Xã Suối Ngang", "Suối Ngang", cluster, who, "")
+        body_id = self.seen[Level.DESK].state.meeting.body_id
+        self.act(lambda tx, now, _seat: attendance.import_members(tx, now, body_id, [row], [], "-"), "secretary")
+        self.act(lambda tx, now, _seat: bridges.import_bridges(tx, now, body_id, [room], [], "-"), "secretary")
+
+    @rule(active=st.booleans())
+    def a_bridge_is_closed_or_opened_again(self, active):
+        room, body_id = BridgeRow("Xã Suối Ngang", "Suối", "", "m4", ""), self.seen[Level.DESK].state.meeting.body_id
+        change = partial(bridges.change_bridge, active=active)
+        self.act(lambda tx, now, _seat: change(tx, now, body_id, self.far[0], room, "-"), "secretary")
 
     @rule()
     def everyone_comes_and_the_chair_opens(self):
@@ -135,7 +167,7 @@ class Course(RuleBasedStateMachine):
 def test_events_and_snapshots_agree_for_any_course_of_a_meeting(db):
     course = type("CourseHere", (Course,), {"database": db})
     many = settings(
-        max_examples=12 if db.is_sqlite else 4,
+        max_examples=8 if db.is_sqlite else 2,
         stateful_step_count=25,
         deadline=None,
         suppress_health_check=list(HealthCheck),
