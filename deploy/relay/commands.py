@@ -1,5 +1,6 @@
 """`dienhong relay` runs a room's relay; `dienhong add-relay` makes its client at idp."""
 
+import logging
 import os
 from typing import Annotated, Any
 
@@ -24,6 +25,8 @@ def relay(port: int = 8443, host: str = "127.0.0.1") -> None:
             typer.echo(f"{name}: {one['msg'].removeprefix('Value error, ')}", err=True)
         raise typer.Exit(2) from None
     configure(settings.log_level)
+    for library in ("websockets", "httpx2", "httpcore2"):
+        logging.getLogger(library).setLevel(logging.WARNING)  # below that they tell headers, and tokens stand in them
     tls: dict[str, Any] = {"ssl_certfile": settings.tls_certificate, "ssl_keyfile": settings.tls_key}
     uvicorn.run(
         Relay(settings),

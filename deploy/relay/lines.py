@@ -21,8 +21,9 @@ from deploy.relay.credentials import UNAVAILABLE, Credentials
 from deploy.relay.settings import RelaySettings
 from meetings.live.doors import TRY_LATER, retry_hint
 from meetings.live.hub import RESTART, SILENCE
+from meetings.live.relay import MISSED
 from meetings.live.socket import NO_ENTRY, wire_of
-from meetings.live.wires import MOST_FRAMES, TOO_SLOW, Wire
+from meetings.live.wires import MOST_FRAMES, PING, TOO_SLOW, Wire
 
 log = structlog.get_logger()
 LARGEST = 64 << 20  # bytes of a message from upstream: the snapshot of a large meeting
@@ -195,12 +196,18 @@ class Lines:
 
     async def _look(self) -> None:
         """A tablet that does not even answer pings is gone, and upstream is to know it."""
-        loop = asyncio.get_running_loop()
+        loop, told = asyncio.get_running_loop(), list[int]()
         while True:
             await asyncio.sleep(LOOK)
+            silent = []
             for tablet in list(self.tablets.values()):
                 if tablet.wire and loop.time() > tablet.wire.heard_at + SILENCE:
                     tablet.wire.cut()
+                elif tablet.wire and loop.time() > tablet.wire.heard_at + MISSED:
+                    silent.append(tablet.number)
+            if silent != told:
+                self.say({"type": "silent", "lines": silent})
+                told = silent
 
     def _hear(self, message: bytes) -> None:
         first, _, frame = message.partition(b"\n")
@@ -210,6 +217,8 @@ class Lines:
                 frame = self._kept[head["kept"]]
             elif "keep" in head:
                 self._kept[head["keep"]] = frame
+            if "ping" in head:
+                frame += PING
             for number in head["to"]:
                 if tablet := self.tablets.get(number):
                     tablet.write(frame, "grant" in head)

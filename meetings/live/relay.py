@@ -2,12 +2,15 @@
 
 What goes to several of them goes over the socket once. A message is one line of JSON, then the bytes it is about:
 
-    relay:  {"type": "enter", "line": 7, "ticket": "...", "origin": "..."}    a tablet asks to come in
-            {"type": "said", "line": 7} + its text                            to the byte
-            {"type": "left", "line": 7}      {"type": "token", "token": "..."}
-    server: {"in": 7}     {"out": 7, "code": 4401, "reason": ""}              as a close frame would end it
-            {"to": [7, 8]} + a finished frame                                 "keep": n, later "kept": n in its place; "grant": see
-                                                                              `Wire.write`
+    relay:  {"type": "enter", "line": 7, "ticket": "...", "origin": "..."}   a tablet asks to come in
+            {"type": "said", "line": 7} + its text, to the byte
+            {"type": "left", "line": 7}
+            {"type": "silent", "lines": [7, 8]}   do not answer heartbeats now; all others do
+            {"type": "token", "token": "..."}     in place of the one that ends soon
+    server: {"in": 7}
+            {"out": 7, "code": 4401, "reason": ""}   as a close frame would end it
+            {"to": [7, 8]} + a finished frame; with "keep": n it may come again as "kept": n, with "ping" a ping follows it,
+                                               "grant": see `Wire.write`
 """
 
 import asyncio
@@ -34,6 +37,7 @@ MOST_LINES = 500  # tablets behind one relay
 MOST_MESSAGE = 2 * MOST_SAID  # bytes: what a tablet says, and the line before it; or a token
 AS_TABLETS = 16  # as many frames and bytes as so many tablets may let wait, or say
 KEPT, KEPT_FROM = 8, 1024  # so many of the last frames of so many bytes are sent by number when others are told the same
+MISSED = BEAT + 5  # seconds after which a relay tells that a tablet has not answered a heartbeat
 LEEWAY = timedelta(seconds=60)  # after the end of its token, in which a relay must bring another
 TOO_LARGE = 1009
 
@@ -58,13 +62,18 @@ class Left(Said):
     line: Number
 
 
+class Silent(Said):
+    type: Literal["silent"]
+    lines: Annotated[list[Number], Field(max_length=MOST_LINES)]
+
+
 class Token(Said):
     type: Literal["token"]
     token: Annotated[str, Field(max_length=6000)]
 
 
-_told: TypeAdapter[Enter | Spoke | Left | Token] = TypeAdapter(
-    Annotated[Enter | Spoke | Left | Token, Field(discriminator="type")]
+_told: TypeAdapter[Enter | Spoke | Left | Silent | Token] = TypeAdapter(
+    Annotated[Enter | Spoke | Left | Silent | Token, Field(discriminator="type")]
 )
 
 
@@ -74,11 +83,12 @@ class Line:
     def __init__(self, relay: "Relay", number: int) -> None:
         self.relay, self.number = relay, number
         self.listener: Listener | None = None
+        self.silent_since: float | None = None
 
     @property
     def heard_at(self) -> float:
-        """The relay tells at once who has gone, or is silent; so the line lives while the relay does."""
-        return self.relay.wire.heard_at
+        """The relay tells who has gone or is silent; so else the line lives while the relay does."""
+        return self.relay.wire.heard_at if self.silent_since is None else self.silent_since
 
     @property
     def delay(self) -> float | None:
@@ -94,7 +104,10 @@ class Line:
             self.gone()
 
     def cut(self) -> None:
-        self.relay.wire.cut()
+        if self.silent_since is None:
+            self.relay.wire.cut()
+        else:
+            self.end(RESTART)
 
     def gone(self) -> None:
         if self.relay.lines.pop(self.number, None) and self.listener:
@@ -124,6 +137,10 @@ class Relay:
             self.front.hub.work(self._renew(told.token))
         elif isinstance(told, Enter):
             self._enter(told)
+        elif isinstance(told, Silent):
+            since = self.wire.loop.time() - MISSED
+            for number, one in self.lines.items():
+                one.silent_since = (one.silent_since or since) if number in told.lines else None
         elif line := self.lines.get(told.line):  # else it was ended a moment ago, and the relay does not know yet
             if isinstance(told, Left):
                 line.gone()
@@ -170,6 +187,8 @@ class Relay:
         waiting, self._waiting = self._waiting, []
         for lines, frame, grant in waiting:
             head: dict[str, Any] = {"to": lines} | ({"grant": True} if grant else {})
+            if frame.endswith(PING):  # the relay's own matter: it hears the answers
+                head["ping"], frame = True, frame.removesuffix(PING)
             if len(frame) >= KEPT_FROM:
                 head |= self._keep(frame)
             self.wire.write(_message(head, b"" if "kept" in head else frame), grant=grant)
