@@ -73,7 +73,7 @@ class ReadingView(View):
     delay: int | None
 
 
-class NoteView(View):
+class BridgeNoteView(View):
     id: str
     at: datetime
     by: str  # full name
@@ -86,7 +86,7 @@ class BridgeDetail(View):
     bridge: BridgeView
     phone: str | None
     readings: list[ReadingView]  # of the last half hour, one each 15 s while somebody was online
-    notes: list[NoteView]
+    notes: list[BridgeNoteView]
     online: list[str]
 
 
@@ -103,7 +103,7 @@ def read_bridge(request: Request, post: Watching, tx: Read, now: Now) -> BridgeD
         bridge=bridges_view(tx, seat.meeting_id)[bridge_id],
         phone=post.bridge.phone if desk else None,
         readings=[ReadingView(at=at, online=n, delay=delay) for at, n, delay in trail(tx, seat.meeting_id, bridge_id, now)],
-        notes=[NoteView(id=note.id, at=note.at, by=name, text=note.text) for note, name in notes],
+        notes=[BridgeNoteView(id=note.id, at=note.at, by=name, text=note.text) for note, name in notes],
         online=_online(tx, health, seat.meeting_id, bridge_id),
     )
 

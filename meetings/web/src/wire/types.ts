@@ -1440,7 +1440,7 @@ export interface components {
         BridgeDetail: {
             bridge: components["schemas"]["BridgeView"];
             /** Notes */
-            notes: components["schemas"]["meetings__bridges__routes__NoteView"][];
+            notes: components["schemas"]["BridgeNoteView"][];
             /** Online */
             online: string[];
             /** Phone */
@@ -1462,6 +1462,20 @@ export interface components {
              * @enum {string}
              */
             type: "bridge.noted";
+        };
+        /** BridgeNoteView */
+        BridgeNoteView: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** By */
+            by: string;
+            /** Id */
+            id: string;
+            /** Text */
+            text: string;
         };
         /** BridgePlan */
         BridgePlan: {
@@ -2024,63 +2038,6 @@ export interface components {
              */
             type: "meeting.published";
         };
-        /** NoteView */
-        meetings__bridges__routes__NoteView: {
-            /**
-             * At
-             * Format: date-time
-             */
-            at: string;
-            /** By */
-            by: string;
-            /** Id */
-            id: string;
-            /** Text */
-            text: string;
-        };
-        /** NoteView */
-        meetings__notes__routes__NoteView: {
-            /** At */
-            at: number[] | null;
-            /** Author Id */
-            author_id: string;
-            /** Color */
-            color: string;
-            /** Deleted */
-            deleted: boolean;
-            /** Id */
-            id: string;
-            /**
-             * Kind
-             * @enum {string}
-             */
-            kind: "ink" | "highlight" | "text";
-            /** Mine */
-            mine: boolean;
-            /**
-             * Modified At
-             * Format: date-time
-             */
-            modified_at: string;
-            /** Page */
-            page: number;
-            /** Paper Id */
-            paper_id: string;
-            /** Quads */
-            quads: number[][];
-            /** Rev */
-            rev: number;
-            /** Shared */
-            shared: boolean;
-            /** Strokes */
-            strokes: number[][][];
-            /** Text */
-            text: string;
-            /** Version */
-            version: number;
-            /** Width */
-            width: number;
-        };
         /** MeetingView */
         MeetingView: {
             /** Body Id */
@@ -2437,6 +2394,49 @@ export interface components {
              * @enum {string}
              */
             type: "note.shared";
+        };
+        /** NoteView */
+        NoteView: {
+            /** At */
+            at: number[] | null;
+            /** Author Id */
+            author_id: string;
+            /** Color */
+            color: string;
+            /** Deleted */
+            deleted: boolean;
+            /** Id */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "ink" | "highlight" | "text";
+            /** Mine */
+            mine: boolean;
+            /**
+             * Modified At
+             * Format: date-time
+             */
+            modified_at: string;
+            /** Page */
+            page: number;
+            /** Paper Id */
+            paper_id: string;
+            /** Quads */
+            quads: number[][];
+            /** Rev */
+            rev: number;
+            /** Shared */
+            shared: boolean;
+            /** Strokes */
+            strokes: number[][][];
+            /** Text */
+            text: string;
+            /** Version */
+            version: number;
+            /** Width */
+            width: number;
         };
         /** OutcomeDeclared */
         OutcomeDeclared: {
@@ -4576,7 +4576,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["meetings__notes__routes__NoteView"][];
+                    "application/json": components["schemas"]["NoteView"][];
                 };
             };
             /** @description Validation Error */
@@ -4739,7 +4739,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["meetings__notes__routes__NoteView"][];
+                    "application/json": components["schemas"]["NoteView"][];
                 };
             };
             /** @description Validation Error */
@@ -4776,7 +4776,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["meetings__notes__routes__NoteView"];
+                    "application/json": components["schemas"]["NoteView"];
                 };
             };
             /** @description Validation Error */
