@@ -76,7 +76,7 @@ def main() -> int:
     for entry in sorted(FAULTS.values(), key=lambda one: order(one.id)):
         if entry.id in wanted or (not wanted and given.tier in entry.tiers):
             print(f"{entry.id}: {entry.title}", flush=True)
-            rows.append(perform(entry, given.tier, given.seed))
+            rows.append(perform(entry, given.tier, given.seed, lambda row: write([row], given.tier, given.report)))
             write(rows, given.tier, given.report)
     show(rows)
     return 0 if all(row.ok or row.not_run for row in rows) else 1

@@ -78,10 +78,10 @@ class Burst:
             await asyncio.sleep(0.02)
         return time.monotonic() - started
 
-    async def acks(self, count: int, within: float = 60) -> None:
-        """Until so many ballots more are acknowledged in all."""
+    async def acks(self, count: int, within: float = 60) -> float:
+        """Until so many ballots more are acknowledged in all; the seconds."""
         before = self.history.acks
-        await self.until(lambda: self.history.acks >= before + count, within, f"{count} acknowledgements do not come")
+        return await self.until(lambda: self.history.acks >= before + count, within, f"{count} acknowledgements do not come")
 
     async def open_poll(self, title: str = "Thông qua Nghị quyết") -> str:
         """Open, and known to everybody who has a line."""
@@ -94,25 +94,22 @@ class Burst:
         return poll
 
     async def vote(
-        self, poll: str, seconds: float = 10, *, tablets: Sequence[Tablet] | None = None, over: str = "line"
+        self, poll: str, seconds: float = 10, *, tablets: Sequence[Tablet] | None = None, over: str = "line", ballots: int = 1
     ) -> list[Ballot]:
-        """Everybody votes at a moment of their own within so many seconds; returns when every answer is terminal."""
+        """Everybody votes at moments of their own within so many seconds, and changes their mind until so many `ballots` are
+        in; the last of each, when every answer is terminal."""
 
         async def one(tablet: Tablet) -> Ballot:
-            await asyncio.sleep(self.random.random() * seconds)
-            return await tablet.vote(poll, self.random.choice(CHOICES), over=over)
+            replaces, began = None, time.monotonic()
+            for moment in sorted(self.random.random() * seconds for _ in range(ballots)):
+                await asyncio.sleep(max(0.0, began + moment - time.monotonic()))
+                ballot = await tablet.vote(poll, self.random.choice(CHOICES), replaces, over=over)
+                if ballot.receipt is None:
+                    break
+                replaces = ballot.receipt["receipt"]
+            return ballot
 
         return list(await asyncio.gather(*(one(tablet) for tablet in tablets or self.tablets)))
-
-    async def change(self, poll: str, cast: Sequence[Ballot], seconds: float) -> list[Ballot]:
-        """Everybody whose ballot is in changes their mind."""
-
-        async def one(tablet: Tablet, before: Ballot) -> Ballot:
-            await asyncio.sleep(self.random.random() * seconds)
-            assert before.receipt
-            return await tablet.vote(poll, self.random.choice(CHOICES), before.receipt["receipt"])
-
-        return list(await asyncio.gather(*(one(t, b) for t, b in zip(self.tablets, cast, strict=True) if b.receipt)))
 
     @staticmethod
     def start(work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":

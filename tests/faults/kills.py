@@ -1,6 +1,7 @@
 """Nodes that die: killed in a burst of votes, killed between commit and answer, one of two killed or drained."""
 
 import time
+from dataclasses import dataclass
 
 from tests.faults.burst import Burst
 from tests.faults.burst import run as in_loop
@@ -21,40 +22,59 @@ def restart(node: Node) -> float:
     return time.monotonic() - started
 
 
-async def killed_in_a_vote(run: Run, cluster: Cluster, history: History, rounds: int, seconds: float, seed: int) -> None:
+@dataclass(frozen=True)
+class Hall:
+    database: str
+    voters: int
+    ballots: int  # of each voter, who changes their mind
+    rounds: int
+
+
+async def killed_in_a_vote(run: Run, cluster: Cluster, history: History, hall: Hall) -> None:
     """Each round a poll, and a kill at a moment of its own between 10 % and 90 % of the acknowledgements."""
     gaps: list[tuple[float, float]] = []
-    async with Burst(cluster, history, seed=seed) as burst:
-        for _ in range(rounds):
+    async with Burst(cluster, history, seed=run.seed + run.runs) as burst:
+        for _ in range(hall.rounds):
             poll, part = await burst.open_poll(), burst.random.uniform(0.1, 0.9)
-            voting = burst.start(burst.vote(poll, seconds))
-            await burst.acks(int(part * len(burst.tablets)))
+            voting = burst.start(burst.vote(poll, 6.0 if run.tier == "b" else 1.0, ballots=hall.ballots))
+            await burst.acks(int(part * hall.voters * hall.ballots))
             killed_at = time.monotonic()
             run.kills += 1
             run.figure("ready after restart, s", await burst.meanwhile(lambda: restart(cluster.nodes[0])), READY)
             ready_at = time.monotonic()
+            run.figure("first answer after ready, s", await burst.acks(1), TERMINAL)
             await voting
-            run.figure("all terminal after ready, s", time.monotonic() - ready_at, TERMINAL)
+            run.figure("all terminal after the kill, s", time.monotonic() - killed_at, TERMINAL + 6)
             gaps.append((killed_at, ready_at + TERMINAL))
             await burst.close(poll)
         run.figure("caught up, s", await burst.settle(), TERMINAL)
     run.figure("p99 of an acknowledgement outside the gap, s", history.percentile(0.99, outside=gaps), P99)
 
 
+def in_hall(run: Run, hall: Hall, twin: str = "") -> None:
+    with Cluster(voters=hall.voters, database=hall.database, twin=twin) as cluster:
+        history = History(cluster.folder / "history.jsonl")
+        in_loop(killed_in_a_vote(run, cluster, history, hall))
+        run.judge(cluster, history)
+
+
+HALLS = {
+    "a": [Hall("postgresql", 60, 2, 1), Hall("sqlite", 60, 2, 1)],
+    "b": [
+        *[Hall("postgresql", 120, 9, 10), Hall("sqlite", 120, 9, 10)] * 4,
+        *[Hall("postgresql", 120, 9, 10)] * 2,
+        Hall("postgresql", 1540, 1, 2),
+        Hall("sqlite", 1540, 1, 2),
+    ],
+}
+
+
 @fault("F1", "SIGKILL of the service in a burst of votes", tiers="ab")
 def killed(run: Run) -> None:
-    for database, voters, rounds, seconds in (("postgresql", 1540, 60, 6.0), ("sqlite", 1540, 40, 6.0)):
-        if run.tier == "a":
-            voters, rounds, seconds = 60, 1, 1.0
-        with Cluster(voters=voters, database=database) as cluster:
-            history = History(cluster.folder / "history.jsonl")
-            in_loop(killed_in_a_vote(run, cluster, history, rounds, seconds, run.seed))
-            run.judge(cluster, history)
+    for hall in HALLS[run.tier]:
+        in_hall(run, hall)
 
 
 @twin("F1", "the receipt goes out before the commit")
 def killed_after_an_early_receipt(run: Run) -> None:
-    with Cluster(voters=300, twin="early-ack") as cluster:
-        history = History(cluster.folder / "history.jsonl")
-        in_loop(killed_in_a_vote(run, cluster, history, 3, 0.5, run.seed))
-        run.judge(cluster, history)
+    in_hall(run, Hall("postgresql", 300, 1, 2), "early-ack")

@@ -1,12 +1,13 @@
 """The table of faults: each registered by its number, run with a seed, judged by the oracle, told as a row of the report."""
 
+import os
 import random
 import subprocess
 import sys
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,10 @@ class Run:
     twins: dict[str, bool] = field(default_factory=dict)
     figures: dict[str, Figure] = field(default_factory=dict)
     seconds: float = 0.0
+    load: float = 0.0  # of the machine, in processes that want a core: other work on it makes times longer
     not_run: str = ""
     error: str = ""
+    told: Callable[["Run"], None] | None = field(default=None, repr=False)  # after each judgement
 
     @property
     def random(self) -> random.Random:
@@ -65,6 +68,9 @@ class Run:
         if found:
             self.violations += found[:50]
             self.failing_seeds.append(self.seed)
+        self.load = max(self.load, round(os.getloadavg()[0], 1))
+        if self.told:
+            self.told(self)
         return found
 
     @property
@@ -74,7 +80,8 @@ class Run:
 
     def row(self) -> dict[str, Any]:
         caught = all(self.twins.values()) if self.twins else None
-        return asdict(self) | {
+        known = asdict(replace(self, told=None))
+        return {name: value for name, value in known.items() if name != "told"} | {
             "twin_caught": caught,
             "ok": None if self.not_run else self.ok,
             "seconds": round(self.seconds, 1),
@@ -124,8 +131,9 @@ def twin(id: str, broken: str) -> Callable[[Deed], Deed]:
     return register
 
 
-def perform(entry: Entry, tier: str, seed: int) -> Run:
-    run, started = Run(entry.id, entry.title, tier, seed), time.monotonic()
+def perform(entry: Entry, tier: str, seed: int, told: Callable[[Run], None] | None = None) -> Run:
+    """`told` hears how far it has come after each judgement."""
+    run, started = Run(entry.id, entry.title, tier, seed, told=told), time.monotonic()
     try:
         entry.deed(run)
         for broken, deed in entry.twins.items() if tier == "b" else ():

@@ -40,6 +40,8 @@ class Fold:
         self._states: dict[str, dict[str, Any]] = {}
         self._digests: dict[str, str] = {}
         self._texts: dict[bytes, Any] = {}
+        self._begun: dict[int, str] = {}
+        self._kept: list[dict[str, Any]] = []
 
     def read(self, text: bytes) -> Any:
         """A frame; the same to all is taken apart once."""
@@ -50,9 +52,13 @@ class Fold:
         return self._texts[text]
 
     def begin(self, state: dict[str, Any]) -> str:
-        key = sha256(canonical(state)).hexdigest()
-        self._states[key] = state
-        return key
+        """`state` is kept, so that the same object is known again."""
+        known = self._begun.get(id(state))
+        if known is None:
+            known = self._begun[id(state)] = sha256(canonical(state)).hexdigest()
+            self._kept.append(state)
+            self._states.setdefault(known, state)
+        return known
 
     def apply(self, key: str, event: dict[str, Any], name: str) -> str:
         after = sha256(f"{key} {name}".encode()).hexdigest()
