@@ -232,6 +232,19 @@ def initial_access_token(days: Annotated[int, typer.Option(min=1, max=365)] = 30
 
 
 @app.command()
+def rehearse(
+    meeting: Annotated[str, typer.Argument(help="Its id, as it stands in its address.")] = "",
+    delegates: Annotated[int, typer.Option(min=2, max=5000, help="Simulated delegates.")] = 60,
+    url: Annotated[str, typer.Option(help="Where to reach the service; default: PUBLIC_URL.")] = "",
+    begin: Annotated[str, typer.Option(hidden=True, help="Of a rehearsal that was asked for in the web app.")] = "",
+) -> None:
+    """Run a copy of a meeting with simulated delegates against the real service, and judge what is measured."""
+    from deploy.rehearsal import rehearse
+
+    raise typer.Exit(0 if rehearse(_settings("meetings"), meeting, delegates, url, begin) else 1)
+
+
+@app.command()
 def verify(
     file: Annotated[Path | None, typer.Argument(help="Minutes, as PDF; without: a service's database and documents.")] = None,
     roots: Annotated[

@@ -30,6 +30,9 @@ from meetings.pages import verify
 from meetings.papers import models as paper_models
 from meetings.papers import routes as papers
 from meetings.papers.door import is_nearly_full
+from meetings.rehearsal import door as rehearsal_door
+from meetings.rehearsal import process as rehearsal_process
+from meetings.rehearsal import routes as rehearsal
 from meetings.settings import MeetingsSettings
 from meetings.speaking import models as speaking_models
 from meetings.speaking import routes as speaking
@@ -69,6 +72,7 @@ ROUTERS = [
     voting.router,
     voting.items_router,
     minutes.router,
+    rehearsal.router,
     socket.router,
     verify.router,
     pages.router,
@@ -90,6 +94,7 @@ def build(settings: MeetingsSettings) -> FastAPI:
             "poll.close": voting_actions.close_when_due,
             "invitation.send": partial(invitation_actions.send, settings),
             "minutes.prove": partial(minutes_actions.prove, settings, store),
+            "rehearsal.run": rehearsal_process.start,
         },
         large_bodies={
             r"/api/meetings/[^/]+/items/[^/]+/papers": LARGEST_PAPER,
@@ -107,6 +112,7 @@ def build(settings: MeetingsSettings) -> FastAPI:
     FREE.set_function(lambda: store.free()[0])
     FULL.set_function(lambda: is_nearly_full(app.state.db, store))
     app.state.issuer_keys = IssuerKeys(settings.issuer)
+    app.state.let_in_simulated = rehearsal_door.let_in
     app.state.box = Box(app.state.db)
     app.state.health = Health(app.state.db)
     app.state.hub = hub.Hub(app.state.db, Turnout(), access_models.ended_since, seats.levels_of, app.state.health.look)

@@ -9,7 +9,7 @@ from meetings.access.door import Administering, SignedIn
 from meetings.access.models import Administrator
 from meetings.bodies import actions
 from meetings.bodies.models import Body, Member, bridge_names, members_of, views
-from meetings.bodies.rules import Kind, LostBridge, Role, Share
+from meetings.bodies.rules import REHEARSAL, Kind, LostBridge, Role, Share
 from meetings.bodies.sheet import Row, RowError, empty_form, read_rows
 from meetings.live.views import MemberView, View
 from meetings.live.wire import Wire
@@ -27,7 +27,8 @@ def _managing(request: Request, caller: SignedIn, body_id: str) -> Caller:
     with request.app.state.db.read() as tx:
         mine = select(Member).where(Member.body_id == body_id, Member.username == caller.username, Member.active)
         member = tx.scalars(mine).first()
-        if tx.get(Body, body_id) is None or not (member or tx.get(Administrator, caller.username)):
+        body = tx.get(Body, body_id)
+        if body is None or body.kind == REHEARSAL or not (member or tx.get(Administrator, caller.username)):
             raise NotFound()
         if member and member.role != Role.SECRETARY and not tx.get(Administrator, caller.username):
             raise Forbidden()
@@ -81,7 +82,9 @@ def list_bodies(caller: SignedIn, tx: Read) -> list[BodyView]:
         for member in tx.scalars(select(Member).where(Member.username == caller.username, Member.active))
     }
     every = tx.get(Administrator, caller.username) is not None
-    found = [body for body in tx.scalars(select(Body).order_by(Body.name)) if every or body.id in mine]
+    found = [
+        body for body in tx.scalars(select(Body).where(Body.kind != REHEARSAL).order_by(Body.name)) if every or body.id in mine
+    ]
     return [
         BodyView.model_validate(
             {**{name: getattr(body, name, None) for name in BodyView.model_fields}, "my_role": mine.get(body.id)}

@@ -17,6 +17,9 @@ class Kind(StrEnum):
     OTHER = "other"
 
 
+REHEARSAL = "rehearsal"  # in place of a kind: the body of a meeting's copy, which stands in no list
+
+
 class Role(StrEnum):
     CHAIR = "chair"
     SECRETARY = "secretary"
