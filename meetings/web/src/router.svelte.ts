@@ -2,9 +2,10 @@
 export type Route =
   | { page: 'start' | 'signed-in' | 'signed-out' | 'new' | 'bodies' | 'unknown' }
   | { page: 'wall'; id: string | null }
-  | { page: 'meeting' | 'chair' | 'desk' | 'minutes' | 'check-in' | 'members'; id: string }
+  | { page: 'meeting' | 'chair' | 'desk' | 'minutes' | 'bridges' | 'bridge' | 'check-in' | 'members' | 'rooms'; id: string }
 
 const ALONE = ['signed-in', 'signed-out', 'new', 'bodies'] as const
+const OF_MEETING = ['chair', 'desk', 'minutes', 'bridges', 'bridge'] as const
 
 export function parse(path: string): Route {
   const [first = '', id, third, more] = path.split('/').filter(Boolean)
@@ -15,8 +16,10 @@ export function parse(path: string): Route {
     return { page: ALONE.find((page) => page === first) ?? 'unknown' }
   }
   if (first === 'm' && !third) return { page: 'meeting', id }
-  if (first === 'm' && (third === 'chair' || third === 'desk' || third === 'minutes')) return { page: third, id }
+  const screen = first === 'm' && OF_MEETING.find((page) => page === third)
+  if (screen) return { page: screen, id }
   if (first === 'bodies' && third === 'members') return { page: 'members', id }
+  if (first === 'bodies' && third === 'bridges') return { page: 'rooms', id }
   if (!third && (first === 'wall' || first === 'check-in')) return { page: first, id }
   return { page: 'unknown' }
 }

@@ -1,0 +1,70 @@
+// What the parts of the board share: the rooms as they are now, the chosen one, and what is known of it alone.
+import type { MeetingStore } from '../meeting/state.svelte'
+import { call, LineLost, type Schemas } from '../wire/http'
+import { clustersOf, roomsOf, sumsOf, TRAIL, troublesOf, type Room } from './rooms'
+
+type Detail = Schemas['BridgeDetail']
+interface Remark {
+  at: string
+  text: string
+}
+
+export class Board {
+  #chosen = $state<string | null>(null)
+  #trails = $state.raw<Record<string, number[]>>({})
+  #detail = $state.raw<Detail | null>(null)
+  /** The last remark on each room that was heard since the board is open. */
+  #remarks = $state.raw<Record<string, Remark>>({})
+
+  readonly rooms = $derived.by(() => (this.meeting.state ? roomsOf(this.meeting.state, this.meeting.bridges?.bridges ?? {}, this.#trails) : []))
+  readonly clusters = $derived(clustersOf(this.rooms))
+  readonly sums = $derived(sumsOf(this.rooms))
+  readonly troubles = $derived(troublesOf(this.rooms))
+  readonly room = $derived<Room | null>(this.rooms.find((room) => room.bridge.id === this.#chosen) ?? null)
+
+  constructor(readonly meeting: MeetingStore) {}
+
+  /** Of the chosen room; null until it is known. */
+  get detail(): Detail | null {
+    return this.#detail?.bridge.id === this.#chosen ? this.#detail : null
+  }
+
+  /** The last remark on a room, where it was made while the board was open. */
+  remark(id: string): Remark | undefined {
+    return this.#remarks[id]
+  }
+
+  /** Hears what the house says of the rooms beside their state, until the returned function is called. */
+  listen(): () => void {
+    return this.meeting.listen((event) => {
+      if (event.type === 'bridge.noted') {
+        const at = new Date(Date.now() + this.meeting.skew).toISOString()
+        this.#remarks = { ...this.#remarks, [event.bridge_id]: { at, text: event.text } }
+        if (event.bridge_id === this.#chosen) void this.load()
+      } else if ('bridge' in event && event.bridge.id === this.#chosen) void this.load()
+    })
+  }
+
+  choose(id: string): void {
+    this.#chosen = id
+    void this.load()
+  }
+
+  /** Takes the newest measuring into the trails that tell an unsteady room. */
+  hear(frame: Schemas['BridgesFrame']): void {
+    this.#trails = Object.fromEntries(
+      Object.entries(frame.bridges).map(([id, [online]]) => [id, [...(this.#trails[id] ?? []), online].slice(1 - TRAIL)]),
+    )
+  }
+
+  async load(): Promise<void> {
+    const bridge_id = this.#chosen
+    if (!bridge_id) return
+    try {
+      const detail = await call('get', '/api/meetings/{meeting_id}/bridges/{bridge_id}', { path: { meeting_id: this.meeting.id, bridge_id } })
+      if (this.#chosen === bridge_id) this.#detail = detail
+    } catch (error) {
+      if (!(error instanceof LineLost)) throw error // the board tells by itself how old it is
+    }
+  }
+}
