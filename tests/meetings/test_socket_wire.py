@@ -1,10 +1,13 @@
 """The socket over a real server: what happens before and below the application."""
 
 import json
+import shutil
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -17,6 +20,8 @@ from websockets.sync.client import ClientConnection, connect
 from meetings import app as meetings_app
 from meetings.live.wires import SERVING
 from tests.makers import House, make_house
+from tests.meetings.conftest import make_settings
+from tests.meetings.issuer import Issuer
 
 
 class Server:
@@ -45,12 +50,19 @@ class Server:
         return connect(address, **({"origin": self.url, "max_size": None} | arguments))
 
 
-@pytest.fixture
-def server(settings, issuer) -> Iterator[Server]:
-    server = Server(settings, issuer)
+@contextmanager
+def serve(sqlite_template: Path, folder: Path, issuer: Issuer) -> Iterator[Server]:
+    shutil.copy(sqlite_template, folder / "meetings.db")
+    server = Server(make_settings(f"sqlite:///{folder}/meetings.db", folder, issuer), issuer)
     yield server
     server.server.should_exit = True
     server.thread.join(timeout=20)
+
+
+@pytest.fixture(scope="module")
+def server(sqlite_template, tmp_path_factory, issuer) -> Iterator[Server]:
+    with serve(sqlite_template, tmp_path_factory.mktemp("server"), issuer) as server:
+        yield server
 
 
 def end_of(line: ClientConnection) -> int:
@@ -68,8 +80,8 @@ def test_a_foreign_origin_is_403_before_the_handshake(server):
         assert refused.value.response.status_code == 403
 
 
-def test_a_socket_reads_the_meeting_aloud_and_ends_with_the_process(server):
-    with server.open() as line:
+def test_a_socket_reads_the_meeting_aloud_and_ends_with_the_process(sqlite_template, tmp_path, issuer):
+    with serve(sqlite_template, tmp_path, issuer) as server, server.open() as line:
         line.send('{"type": "hello"}')
         while json.loads(line.recv(timeout=10))["type"] != "snapshot":
             pass

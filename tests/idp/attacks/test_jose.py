@@ -22,6 +22,7 @@ from tests.idp.conftest import APP, ISSUER, House
 from tests.idp.signed import ASSERTION, Rp, now, register_rp
 from tests.idp.walk import VERIFIER, ask, code_for
 
+pytestmark = pytest.mark.parametrize("template", ["sqlite"], indirect=True)  # a token is judged before anything is looked up
 Claims = dict[str, Any]
 TYPE = "urn:ietf:params:oauth:token-type:"
 
