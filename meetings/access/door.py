@@ -3,31 +3,35 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
+from anyio.to_thread import run_sync
 from fastapi import Depends, Request
+from sqlalchemy.orm import Session
 
-from meetings.access.models import Administrator, EndedSession, epoch_began_at
+from meetings.access.models import Administrator, epoch_began_at, has_ended
 from meetings.access.problems import SessionEnded
 from meetings.settings import MeetingsSettings
 from shared import tokens
 from shared.caller import Caller
 from shared.clock import Now
-from shared.problems import Forbidden, NotSignedIn
+from shared.problems import Forbidden, NotSignedIn, Problem
+
+SIMULATED = "rehearsal."  # begins the bearer token of a simulated person, for whom another door stands (meetings/app.py)
 
 
-PASS = "rehearsal."  # begins the bearer token of a simulated person, for whom another door stands (meetings/app.py)
-
-
-def verify_token(request: Request, now: Now) -> Caller:
+async def verify_token(request: Request, now: Now) -> Caller:
     """Verify the access token (RFC 9068, section 4) and that its sign-in still stands."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise NotSignedIn()
-    if token.startswith(PASS):
-        simulated: Caller = request.app.state.let_in_simulated(request, now, token)
+    if token.startswith(SIMULATED):
+        simulated: Caller = await run_sync(request.app.state.let_in_simulated, request, now, token)
         request.state.caller = simulated
         return simulated
     settings: MeetingsSettings = request.app.state.settings
-    keys = request.app.state.issuer_keys.find(token)
+    issuer_keys: tokens.IssuerKeys = request.app.state.issuer_keys
+    keys = issuer_keys.known(token)
+    if keys is None:
+        keys = await run_sync(issuer_keys.find, token)
     claims = tokens.verify(token, keys, now, issuer=settings.issuer, audience=settings.audience, typ="at+jwt")
     try:
         caller = Caller(
@@ -44,22 +48,25 @@ def verify_token(request: Request, now: Now) -> Caller:
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise tokens.InvalidToken(reason=f"claims: {error}") from None
     request.state.caller = caller
-    with request.app.state.db.read() as tx:
-        began_at = epoch_began_at(tx)
-        if began_at and claims["iat"] <= began_at.timestamp():
-            raise tokens.InvalidToken(reason="epoch")
-        if tx.get(EndedSession, caller.sid):
-            raise SessionEnded()
+    if refused := await request.app.state.db.reads.run(lambda tx: _refused(tx, caller.sid, claims["iat"])):
+        raise refused
     return caller
+
+
+def _refused(tx: Session, sid: str, issued_at: float) -> Problem | None:
+    """Why a token that holds is refused all the same. Told, not raised: others share the transaction."""
+    began_at = epoch_began_at(tx)
+    if began_at and issued_at <= began_at.timestamp():
+        return tokens.InvalidToken(reason="epoch")
+    return SessionEnded() if has_ended(tx, sid) else None
 
 
 SignedIn = Annotated[Caller, Depends(verify_token)]
 
 
-def _administering(request: Request, caller: SignedIn) -> Caller:
-    with request.app.state.db.read() as tx:
-        if not tx.get(Administrator, caller.username):
-            raise Forbidden()
+async def _administering(request: Request, caller: SignedIn) -> Caller:
+    if not await request.app.state.db.reads.run(lambda tx: tx.get(Administrator, caller.username) is not None):
+        raise Forbidden()
     return caller
 
 

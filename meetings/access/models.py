@@ -22,6 +22,11 @@ def is_known(tx: Session, jti: str) -> bool:
 
 
 _ENDED = Prepared(select(EndedSession.sid).where(EndedSession.ended_at >= bindparam("since")))
+_HAS_ENDED = Prepared(select(EndedSession.sid).where(EndedSession.sid == bindparam("sid")))
+
+
+def has_ended(tx: Session, sid: str) -> bool:
+    return _HAS_ENDED.one(tx, sid=sid) is not None
 
 
 def ended_since(tx: Session, since: datetime) -> set[str]:

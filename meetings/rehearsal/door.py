@@ -5,7 +5,7 @@ from datetime import datetime
 
 from fastapi import Request
 
-from meetings.access.door import PASS
+from meetings.access.door import SIMULATED
 from meetings.rehearsal import rules
 from meetings.rehearsal.copy import person
 from meetings.rehearsal.models import OF_PASS
@@ -16,12 +16,12 @@ from shared.ids import digest
 
 def write_pass(secret: str, place: int) -> str:
     """The bearer token of the simulated person at `place`, from 0; the first is the chair."""
-    return f"{PASS}{place}.{secret}"
+    return f"{SIMULATED}{place}.{secret}"
 
 
 def let_in(request: Request, now: datetime, token: str) -> Caller:
     """The simulated person. What seat that is, and what it may do, the meeting's own doors decide."""
-    found = re.fullmatch(r"(\d{1,4})\.([\w-]{43})", token.removeprefix(PASS), re.ASCII)
+    found = re.fullmatch(r"(\d{1,4})\.([\w-]{43})", token.removeprefix(SIMULATED), re.ASCII)
     if found is None:
         raise PassRefused()
     place, secret = found.groups()
