@@ -164,6 +164,7 @@ class Papers:
                 async for part in stream(answer):
                     content.write(part)
                 await run_sync(self._shelf.put, content, sha256)
+            log.info("relay.paper-fetched", sha256=sha256, size=content.tell())
         except ValueError as error:
             raise httpx2.RemoteProtocolError(str(error)) from None
         finally:

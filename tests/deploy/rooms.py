@@ -90,6 +90,7 @@ class Province:
         migrate.upgrade(self.db.engine, "meetings")
         self.house: House = make_house(self.db, voters=22).open()
         port, relay_port = free_port(), free_port()
+        self.poll = ""
         self.direct, self.relayed = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{relay_port}"
         issuer.clients[f"{CLIENT}:{SECRET}"] = self.direct, "meetings.relay"
         common = {"PUBLIC_URL": self.direct, "ISSUER": issuer.url, "LOG_LEVEL": "INFO"}
@@ -104,7 +105,8 @@ class Province:
         }
         room = {"RELAY_CLIENT_ID": CLIENT, "RELAY_CLIENT_SECRET": SECRET, "CACHE_FOLDER": f"{folder}/cache"}
         self.meetings = Process("meetings", folder, port, common | service, "serve", "meetings").start()
-        self.relay = Process("relay", folder, relay_port, common | room, "relay").start()
+        self._room = common | room
+        self.relay = Process("relay", folder, relay_port, self._room, "relay").start()
         self.ready()
 
     def ready(self) -> None:
@@ -112,7 +114,7 @@ class Province:
         self.relay.ready()
 
     def call(self, way: str, who: str, method: str, path: str, **arguments: Any) -> httpx2.Response:
-        url = path if path.startswith("/") else f"/api/meetings/{self.house.meeting_id}/{path}"
+        url = path if path.startswith("/") else f"/api/meetings/{self.house.meeting_id}/{path}".rstrip("/")
         headers = {"authorization": f"Bearer {self.token(who)}"} | arguments.pop("headers", {})
         return httpx2.request(method, way + url, headers=headers, timeout=PATIENCE, **arguments)
 
@@ -138,6 +140,24 @@ class Province:
         assert answer.status_code == 201, answer.text
         assert self.call(self.direct, "secretary", "POST", "publish").status_code == 200
         return str(answer.json()["paper_id"])
+
+    def open_vote(self) -> str:
+        """The one that is open now; its id."""
+        if self.poll:
+            assert self.call(self.direct, "chair", "POST", f"polls/{self.poll}/close").status_code == 204
+        self.poll = self.house.open_poll()
+        return self.poll
+
+    @contextmanager
+    def another_relay(self, **changes: str) -> Iterator[tuple[Process, str]]:
+        port = free_port()
+        folder = {"CACHE_FOLDER": f"{self.folder}/cache-{port}"}
+        relay = Process(f"relay-{port}", self.folder, port, self._room | folder | changes, "relay").start()
+        try:
+            relay.ready("/healthz")
+            yield relay, f"http://127.0.0.1:{port}"
+        finally:
+            relay.end()
 
     def close(self) -> None:
         for process in (self.relay, self.meetings):
