@@ -5,13 +5,18 @@ SQLAlchemy's own way costs some 70 us of CPU a statement, five times what SQLite
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from json import JSONDecoder, JSONEncoder
 from typing import Any
 
-from sqlalchemy import Dialect
+from sqlalchemy import JSON, Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.selectable import Select
+from sqlalchemy.types import TypeEngine
+
+from shared.db import UtcDateTime
 
 Processor = Callable[[Any], Any]
 Readers = tuple[tuple[int, Processor], ...]  # of the columns that the driver does not give as Python has them
@@ -37,8 +42,41 @@ def _read(row: Row, out_of: Readers) -> Row:
 def _driver(tx: Session) -> tuple[Dialect, Any]:
     """Asked for once a transaction; sessions are not used again after it."""
     connection = tx.connection()
-    tx.info["driver"] = connection.dialect, connection.connection
-    return connection.dialect, connection.connection
+    tx.info["driver"] = driver = connection.dialect, connection.connection.dbapi_connection
+    return driver
+
+
+def _writer(kind: TypeEngine[Any], dialect: Dialect) -> Processor | None:
+    if dialect.name == "sqlite" and isinstance(kind, UtcDateTime | JSON):
+        return _instant_out if isinstance(kind, UtcDateTime) else _json_out
+    return kind.dialect_impl(dialect).bind_processor(dialect)
+
+
+def _reader(kind: TypeEngine[Any], dialect: Dialect) -> Processor | None:
+    if dialect.name == "sqlite" and isinstance(kind, UtcDateTime | JSON):
+        return _instant_in if isinstance(kind, UtcDateTime) else _json_in
+    return kind.dialect_impl(dialect).result_processor(dialect, None)
+
+
+# The same forms as SQLAlchemy's own, at a third of their cost.
+_json_out = JSONEncoder(check_circular=False).encode
+_parse = JSONDecoder().raw_decode
+
+
+def _json_in(text: str | None) -> Any:
+    return None if text is None else _parse(text)[0]
+
+
+def _instant_out(value: datetime | None) -> str | None:
+    if value is None:
+        return None
+    if value.tzinfo is None:
+        raise ValueError("an instant without a zone")
+    return value.astimezone(UTC).isoformat(" ", "microseconds")[:26]
+
+
+def _instant_in(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 class Prepared:
@@ -87,13 +125,13 @@ class Prepared:
         into: dict[str, Processor] = {
             name: write
             for name, parameter in compiled.binds.items()
-            if name not in constants and (write := parameter.type.dialect_impl(dialect).bind_processor(dialect))
+            if name not in constants and (write := _writer(parameter.type, dialect))
         }
         if isinstance(self._statement, Select):
             types = [column.type for column in self._statement.selected_columns]
         else:
             types = [column["type"] for column in self._statement.returning_column_descriptions]
-        readers = enumerate(kind.dialect_impl(dialect).result_processor(dialect, None) for kind in types)
+        readers = enumerate(_reader(kind, dialect) for kind in types)
         names = tuple(getattr(compiled, "positiontup", None) or ()) if compiled.positional else None
         known = _Compiled(str(compiled), names, constants, into, tuple((place, read) for place, read in readers if read))
         self._on[dialect.name] = known
