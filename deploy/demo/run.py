@@ -143,6 +143,8 @@ def _make(demo: Demo) -> None:
         step("Bodies, meeting, papers")
         store = open_store(str(demo.folder / "documents"), derive_key(kept["secrets"]["meetings"], "documents"))  # type: ignore[index]
         kept["meeting_id"] = seed.fill_meetings(databases["meetings"], store, now(), demo.folder / "papers", step)
+        step("Conference at 154 bridges")
+        kept["conference_id"] = seed.fill_conference(databases["meetings"], now())
         for db in databases.values():
             db.close()
         progress.update(task, description=f"{'The sample province is made':<44}", completed=22)
@@ -197,6 +199,7 @@ def _describe(demo: Demo, state: dict[str, Any]) -> None:
         "calendar": demo.urls["calendar"],
         "accounts": state["accounts"],
         "meeting_id": state["meeting_id"],
+        "conference_id": state.get("conference_id"),
         "initial_access_token": state["initial_access_token"],
         "trust_roots": str(demo.pki.root),
         "mail": str(demo.folder / "mail"),

@@ -1,13 +1,13 @@
 """Fill the two empty databases of the demo: accounts and clients at idp; bodies, a meeting and its papers at meetings."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from deploy.demo import province
+from deploy.demo import conference, province
 from deploy.demo.meeting import PlannedItem, sample_meeting
 from deploy.demo.papers import make_papers
 from docs_store import pdf
@@ -21,7 +21,10 @@ from meetings.access import actions as access
 from meetings.agenda import actions as agenda
 from meetings.agenda.door import Seat, find_seat
 from meetings.bodies import actions as bodies
-from meetings.bodies.rules import Kind, Role, Share
+from meetings.bodies.rules import Kind, LostBridge, Role, Share
+from meetings.bodies.sheet import Row
+from meetings.bridges import actions as bridges
+from meetings.bridges.sheet import BridgeRow
 from meetings.papers import actions as papers
 from meetings.voting import actions as voting
 from shared.caller import Caller
@@ -143,6 +146,50 @@ def fill_meetings(db: Database, store: Store, now: datetime, papers_folder: Path
     with db.write() as tx:
         papers.publish(tx, now, seat)
     return seat.meeting_id
+
+
+def fill_conference(db: Database, now: datetime) -> str:
+    """The body of the whole province with its 154 bridges, and a conference of it, published; its id."""
+    rooms, people = conference.rooms(), conference.delegates()
+    chair_name, accounts_of = province.chair(province.COMMITTEE).username, province.BY_USERNAME
+    roles = {chair_name: Role.CHAIR, province.SECRETARY: Role.SECRETARY}
+    with db.write() as tx:
+        kind, lost = Kind.OTHER, LostBridge.DOES_NOT_COUNT
+        body_id = bodies.create_body(tx, now, name=conference.NAME, kind=kind, lost_bridge=lost, actor="-").id
+        rows = [BridgeRow(one.name, one.short, one.cluster, conference.lead_of(one, people), one.phone) for one in rooms]
+        bridges.import_bridges(tx, now, body_id, rows, [], "-")
+        members = [
+            Row(
+                honorific=one.honorific,
+                full_name=one.name,
+                username=one.username,
+                email=accounts_of[one.username].email if one.username in accounts_of else "",
+                post=one.post,
+                group="",
+                seat="",
+                role=roles.get(one.username, Role.MEMBER),
+                votes=one.votes,
+                bridge=one.room,
+            )
+            for one in people
+        ]
+        bodies.import_members(tx, now, body_id, members, [], "-")
+        starts_at = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+        meeting = agenda.create_meeting(
+            tx,
+            now,
+            body_id=body_id,
+            actor="-",
+            title=conference.TITLE,
+            kind="thematic",
+            place=conference.PLACE,
+            starts_at=starts_at,
+        )
+        seat = find_seat(tx, _caller(accounts_of[province.SECRETARY], now), meeting.id)
+        for title, presenter, minutes in conference.ITEMS:
+            agenda.add_item(tx, now, seat, parent_id=None, title=title, presenter=presenter, minutes=minutes)
+        agenda.publish(tx, now, seat)
+    return meeting.id
 
 
 def _caller(person: province.Person, now: datetime) -> Caller:

@@ -38,14 +38,15 @@ def add_member(tx: Session, body_id: str, *, username: str, full_name: str, role
     """`details`: honorific, email, post, group, seat, bridge_id."""
     if _by_username(tx, body_id, username):
         raise UsernameTaken(username=username)
-    text = {name: nfc(details.get(name, "")) for name in ("honorific", "email", "post", "group", "seat")}
-    member = Member(
-        id=new_id(), body_id=body_id, username=username, full_name=nfc(full_name), role=role, votes=votes, active=True, **text
-    )
-    member.bridge_id = details.get("bridge_id")
+    member = _new_member(body_id, username=username, full_name=full_name, role=role, votes=votes, **details)
     tx.add(member)
     tx.flush()
     return member
+
+
+def _new_member(body_id: str, *, full_name: str, bridge_id: str | None = None, **values: Any) -> Member:
+    text = {name: nfc(values.pop(name, "")) for name in ("honorific", "email", "post", "group", "seat")}
+    return Member(id=new_id(), body_id=body_id, full_name=nfc(full_name), bridge_id=bridge_id, active=True, **values, **text)
 
 
 def import_members(
@@ -68,7 +69,7 @@ def import_members(
                 setattr(member, name, value)
             member.active = True
         else:
-            add_member(tx, body_id, **values)
+            tx.add(_new_member(body_id, **values))
             added += 1
     tx.flush()
     audit.record(tx, now, "members.imported", actor=actor, object=body_id, added=added, changed=len(rows) - added)

@@ -29,8 +29,11 @@ from shared.words import nfc
 
 def add_bridge(tx: Session, now: datetime, body_id: str, row: BridgeRow, actor: str) -> str:
     """A new remote room, after all others of the body; its id."""
+    number = _next_number(tx, body_id)
     _free(tx, body_id, row.name)
-    bridge = _add(tx, body_id, row)
+    bridge = _new(body_id, number, row)
+    tx.add(bridge)
+    tx.flush()
     _changed(tx, now, bridge, actor)
     return bridge.id
 
@@ -39,6 +42,7 @@ def change_bridge(
     tx: Session, now: datetime, body_id: str, bridge_id: str, row: BridgeRow, actor: str, *, active: bool
 ) -> None:
     """Members of a bridge that is closed are in the hall."""
+    tx.get_one(Body, body_id, with_for_update=True)
     bridge = tx.get(Bridge, bridge_id)
     if bridge is None or bridge.body_id != body_id:
         raise NotFound()
@@ -57,6 +61,7 @@ def import_bridges(
     """Add new bridges and bring known ones (by name) up to date; (added, changed). All rows or none."""
     if errors:
         raise RowsInvalid(errors=[error.__dict__ for error in errors])
+    number = _next_number(tx, body_id)
     known = {bridge.name.casefold(): bridge for bridge in tx.scalars(select(Bridge).where(Bridge.body_id == body_id))}
     added = 0
     for row in rows:
@@ -64,7 +69,7 @@ def import_bridges(
             _fill(bridge, row)
             bridge.active = True
         else:
-            _add(tx, body_id, row)
+            tx.add(_new(body_id, number + added, row))
             added += 1
     tx.flush()
     audit.record(tx, now, "bridges.imported", actor=actor, object=body_id, added=added, changed=len(rows) - added)
@@ -78,13 +83,14 @@ def _free(tx: Session, body_id: str, name: str, but: str | None = None) -> None:
         raise BridgeNameTaken(name=name)
 
 
-def _add(tx: Session, body_id: str, row: BridgeRow) -> Bridge:
-    tx.get_one(Body, body_id, with_for_update=True)  # two who add at once get two numbers
-    number = 1 + (tx.scalar(select(func.max(Bridge.number)).where(Bridge.body_id == body_id)) or 0)
+def _next_number(tx: Session, body_id: str) -> int:
+    tx.get_one(Body, body_id, with_for_update=True)  # two who add at once get two numbers, and one of them the name
+    return 1 + (tx.scalar(select(func.max(Bridge.number)).where(Bridge.body_id == body_id)) or 0)
+
+
+def _new(body_id: str, number: int, row: BridgeRow) -> Bridge:
     bridge = Bridge(id=new_id(), body_id=body_id, number=number, active=True)
     _fill(bridge, row)
-    tx.add(bridge)
-    tx.flush()
     return bridge
 
 

@@ -111,6 +111,22 @@ def _attendance(facts: Facts) -> list[str]:
             _say("quorum", needed=facts.quorum.needed, total=facts.quorum.total, present=facts.quorum.present, outcome=outcome)
         )
     lines += [_say("missing", name=_name(one), reason=facts.reasons.get(one.id) or _say("no-reason")) for one in missing]
+    return lines + _bridges(facts)
+
+
+def _bridges(facts: Facts) -> list[str]:
+    bridges = sorted(facts.bridges.values(), key=lambda bridge: bridge.place)
+    if not bridges:
+        return []
+    rolls = [f"{one.name} {one.roll.present}/{one.roll.total}" for one in bridges if one.roll]
+    lines = [_say("bridges", count=len(bridges), rolled=len(rolls))]
+    if rolls:
+        lines.append(_say("bridge-rolls", rolls="; ".join(rolls)))
+    for outage in (one for one in facts.outages if one.bridge_id in facts.bridges):
+        name, start, end = facts.bridges[outage.bridge_id].name, clock(outage.start), clock(outage.end)
+        lines.append(_say("bridge-lost", name=name, start=start, end=end))
+    if facts.outages and not facts.lost_counts:
+        lines.append(_say("bridge-not-counted"))
     return lines
 
 

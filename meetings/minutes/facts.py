@@ -7,11 +7,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from meetings.agenda.models import Meeting
+from meetings.attendance.models import bridges_view
 from meetings.bodies.models import Member, members_of
+from meetings.bodies.rules import LostBridge
 from meetings.live import events
 from meetings.live.log import logged
 from meetings.live.models import Event
-from meetings.live.views import AttendanceView, ItemView, MeetingView, PollView, QuorumView, SpeechView
+from meetings.live.views import AttendanceView, BridgeView, ItemView, MeetingView, PollView, QuorumView, SpeechView
 from meetings.voting.models import Ballot, counted_of
 
 
@@ -24,6 +26,15 @@ class Spoke:
     item_id: str | None
     kind: str
     used: int
+
+
+@dataclass(slots=True)
+class Outage:
+    """While the house sat, nobody was heard from a bridge; it ends at the latest when the house rises."""
+
+    bridge_id: str
+    start: datetime
+    end: datetime | None = None
 
 
 @dataclass
@@ -41,6 +52,11 @@ class Facts:
     polls: list[PollView] = field(default_factory=list)
     adjourned: list[tuple[datetime, datetime | None]] = field(default_factory=list)
     attendance: dict[str, AttendanceView] = field(default_factory=dict)
+    bridges: dict[str, BridgeView] = field(default_factory=dict)
+    lost_counts: bool = False  # members at a lost bridge count for the quorum
+    outages: list[Outage] = field(default_factory=list)
+    lost: set[str] = field(default_factory=set)  # at this place of the log
+    sitting: bool = False
     ballots: dict[str, list[Ballot]] = field(default_factory=dict)  # that count, by poll, in the order of names
 
     @property
@@ -59,13 +75,14 @@ def gather(tx: Session, meeting_id: str) -> Facts:
     """Read the whole log of a meeting in its order."""
     meeting = tx.get_one(Meeting, meeting_id)
     facts = Facts(meeting=meeting.view(), members={one.id: one for one in members_of(tx, meeting.body_id)})
+    facts.bridges, facts.lost_counts = bridges_view(tx, meeting_id), meeting.body.lost_bridge == LostBridge.COUNTS
     opened = False
     for row in tx.scalars(select(Event).where(Event.meeting_id == meeting_id).order_by(Event.seq)):
         entry = logged(row)
         _take(facts, entry.event, entry.at)
         if isinstance(entry.event, events.MeetingOpened) and not opened:
             opened, facts.roll = True, dict(facts.attendance)
-        if not opened and isinstance(entry.event, events.MemberCheckedIn | events.MemberMarked):
+        if not opened and isinstance(entry.event, events.MemberCheckedIn | events.MemberMarked | events.BridgeStands):
             facts.quorum = entry.event.quorum
     places = {member_id: place for place, member_id in enumerate(facts.members)}
     for poll in facts.polls:
@@ -95,6 +112,33 @@ def _take(facts: Facts, event: events.AnyEvent, at: datetime) -> None:
             facts.adjourned[-1] = (facts.adjourned[-1][0], at)
         case _:
             pass
+    _take_outage(facts, event, at)
+
+
+def _take_outage(facts: Facts, event: events.AnyEvent, at: datetime) -> None:
+    """While the house sits; a bridge that is lost when it opens is lost from then on."""
+    match event:
+        case events.BridgeStands(type="bridge.lost", bridge=bridge):
+            facts.lost.add(bridge.id)
+            if facts.sitting:
+                facts.outages.append(Outage(bridge.id, at))
+        case events.BridgeStands(type="bridge.returned", bridge=bridge):
+            facts.lost.discard(bridge.id)
+            _end_outages(facts, at, bridge.id)
+        case events.MeetingOpened():
+            facts.sitting = True
+            facts.outages += [Outage(bridge_id, at) for bridge_id in sorted(facts.lost)]
+        case events.MeetingAdjourned() | events.MeetingClosed():
+            facts.sitting = False
+            _end_outages(facts, at)
+        case _:
+            pass
+
+
+def _end_outages(facts: Facts, at: datetime, bridge_id: str | None = None) -> None:
+    for outage in facts.outages:
+        if outage.end is None and bridge_id in (None, outage.bridge_id):
+            outage.end = at
 
 
 def _spoke(speech: SpeechView, at: datetime) -> Spoke:
