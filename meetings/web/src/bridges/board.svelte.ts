@@ -1,7 +1,7 @@
 // What the parts of the board share: the rooms as they are now, the chosen one, and what is known of it alone.
 import type { MeetingStore } from '../meeting/state.svelte'
 import { call, LineLost, type Schemas } from '../wire/http'
-import { clustersOf, roomsOf, sumsOf, TRAIL, troublesOf, type Room } from './rooms'
+import { clustersOf, follow, roomsOf, sumsOf, troublesOf, type Room, type Trail } from './rooms'
 
 type Detail = Schemas['BridgeDetail']
 interface Remark {
@@ -11,7 +11,7 @@ interface Remark {
 
 export class Board {
   #chosen = $state<string | null>(null)
-  #trails = $state.raw<Record<string, number[]>>({})
+  #trails = $state.raw<Record<string, Trail>>({})
   #detail = $state.raw<Detail | null>(null)
   /** The last remark on each room that was heard since the board is open. */
   #remarks = $state.raw<Record<string, Remark>>({})
@@ -52,9 +52,8 @@ export class Board {
 
   /** Takes the newest measuring into the trails that tell an unsteady room. */
   hear(frame: Schemas['BridgesFrame']): void {
-    this.#trails = Object.fromEntries(
-      Object.entries(frame.bridges).map(([id, [online]]) => [id, [...(this.#trails[id] ?? []), online].slice(1 - TRAIL)]),
-    )
+    const at = Date.parse(frame.at)
+    this.#trails = Object.fromEntries(Object.entries(frame.bridges).map(([id, [online]]) => [id, follow(this.#trails[id] ?? [], at, online)]))
   }
 
   async load(): Promise<void> {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { State } from '../meeting/apply'
-import { clustersOf, lossOf, roomsOf, shapeOf, sumsOf, troublesOf, unsteady, type Bridge, type Measured } from './rooms'
+import { clustersOf, follow, lossOf, roomsOf, shapeOf, sumsOf, troublesOf, unsteady, type Bridge, type Measured, type Trail } from './rooms'
 
 const AT = '2026-12-09T01:00:00Z'
 
@@ -19,6 +19,7 @@ function house(bridges: Bridge[], people: [string, string | null, boolean, boole
   } as unknown as State
 }
 
+const trail = (...online: number[]): Trail => online.reduce<Trail>((before, count, at) => follow(before, 5000 * at, count), [])
 const seen = (online: number, delay: number | null = 400): Measured => [online, delay, AT]
 
 test.each([
@@ -31,12 +32,22 @@ test.each([
   ['up', seen(3, null), [], 'good'],
   ['up', seen(0), [], 'weak'],
   ['up', seen(3), [3, 2, 3, 2], 'weak'],
-] as const)('a room that is %s with %j and the trail %j is %s', (state, measured, trail, shape) => {
-  expect(shapeOf({ state }, measured as Measured | undefined, trail)).toBe(shape)
+] as const)('a room that is %s with %j and the trail %j is %s', (state, measured, online, shape) => {
+  expect(shapeOf({ state }, measured as Measured | undefined, trail(...online))).toBe(shape)
 })
 
-test('people who leave once do not make a room unsteady, people who come do not either', () => {
-  expect([unsteady([]), unsteady([1, 2, 3, 3]), unsteady([3, 3, 2, 2]), unsteady([3, 1, 2, 1])]).toEqual([false, false, false, true])
+test.each([
+  [[], false],
+  [[1, 2, 3, 3], false],
+  [[3, 2, 1, 0], false], // they go home
+  [[3, 2, 3, 3], false],
+  [[3, 1, 2, 1], true],
+])('with %j online one after the other a room is unsteady: %s', (online, expected) => {
+  expect(unsteady(trail(...online))).toBe(expected)
+})
+
+test('what is older than two minutes is no longer looked at', () => {
+  expect(follow(trail(3, 2, 3, 2), 130_000, 3)).toEqual([{ at: 15_000, online: 2 }, { at: 130_000, online: 3 }])
 })
 
 test('a room counts its own people, and clusters stand in the order of the places', () => {

@@ -28,15 +28,22 @@ export interface Cluster {
 }
 
 const SLOW = 1000 // ms of delay from which a room hears and answers too late
-const DROPS = 2 // times that members were lost within the trail
-export const TRAIL = 24 // frames of the house that are looked back on: two minutes
+const BACK = 120_000 // ms over which it is watched how many come and go
 
-/** Whether the number online fell again and again, though the room was never lost. */
-export function unsteady(trail: readonly number[]): boolean {
-  return trail.filter((online, at) => at > 0 && online < trail[at - 1]!).length >= DROPS
+/** How many were online when, within the last two minutes. */
+export type Trail = readonly { at: number; online: number }[]
+
+export function follow(trail: Trail, at: number, online: number): Trail {
+  return [...trail.filter((one) => one.at > at - BACK), { at, online }]
 }
 
-export function shapeOf({ state }: Pick<Bridge, 'state'>, measured: Measured | undefined, trail: readonly number[] = []): Shape {
+/** Whether members were lost, came back, and were lost again, though the room was there all the time. */
+export function unsteady(trail: Trail): boolean {
+  const turns = trail.slice(1).map(({ online }, before) => Math.sign(online - trail[before]!.online))
+  return turns.filter((turn) => turn < 0).length >= 2 && turns.includes(1)
+}
+
+export function shapeOf({ state }: Pick<Bridge, 'state'>, measured: Measured | undefined, trail: Trail = []): Shape {
   if (state === 'waiting') return 'none'
   if (state === 'lost') return 'lost'
   const [online = 1, delay = null] = measured ?? []
@@ -44,7 +51,7 @@ export function shapeOf({ state }: Pick<Bridge, 'state'>, measured: Measured | u
 }
 
 /** Every room, in its place for ever. */
-export function roomsOf(state: State, measured: Record<string, Measured>, trails: Record<string, readonly number[]> = {}): Room[] {
+export function roomsOf(state: State, measured: Record<string, Measured>, trails: Record<string, Trail> = {}): Room[] {
   const rooms: Record<string, Room> = {}
   for (const bridge of Object.values(state.bridges)) {
     const [online, delay] = measured[bridge.id] ?? [0, null]
