@@ -111,6 +111,31 @@ class Burst:
 
         return list(await asyncio.gather(*(one(tablet) for tablet in tablets or self.tablets)))
 
+    def second_device(self, tablet: Tablet) -> Tablet:
+        """Of the same member, on the next node."""
+        other = self._tablet(tablet.username, tablet.site)
+        other.way.next_door()
+        return other
+
+    async def ask_at_once(self, method: str, path: str, count: int) -> list[tuple[int, float]]:
+        """So many requests of members at the same time; status and seconds of each."""
+
+        async def one(tablet: Tablet) -> tuple[int, float]:
+            started = time.monotonic()
+            status, _ = await tablet.http.send(method, f"/api/meetings/{self.cluster.meeting_id}{path}", within=60)
+            return status, time.monotonic() - started
+
+        return list(await asyncio.gather(*(one(self.tablets[place % len(self.tablets)]) for place in range(count))))
+
+    async def idle_connections(self, count: int) -> list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        """Open, and silent."""
+        host, port = self.tablets[0].way.door
+        return [await asyncio.open_connection(host, port) for _ in range(count)]
+
+    @staticmethod
+    async def pause(seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
     @staticmethod
     def start(work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
         """Let it run beside what comes next."""

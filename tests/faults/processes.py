@@ -156,6 +156,10 @@ class Postgres(Process):
             if self.alive or time.monotonic() > deadline:
                 return
 
+    def family(self) -> list[int]:
+        """The postmaster and every backend."""
+        return [self.pid, *descendants(self.pid)]
+
     def url(self, database: str = "meetings") -> str:
         return f"postgresql://postgres@/{database}?host={self.socket}"
 

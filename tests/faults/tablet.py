@@ -237,9 +237,9 @@ class Tablet:
         if waiting and not waiting.done():
             waiting.set_result(receipt)
 
-    async def vote(self, poll: str, choice: str, replaces: str | None = None, *, over: str = "line") -> Ballot:
+    async def vote(self, poll: str, choice: str, replaces: str | None = None, *, over: str = "line", key: str = "") -> Ballot:
         """`over`: "line", or "https" for a device without one. Returns when the answer is terminal."""
-        ballot = Ballot(uuid4().hex, choice)
+        ballot = Ballot(key or uuid4().hex, choice)
         known = {"site": self.site, "voter": self.member_id, "poll": poll, "idem": ballot.key, "choice": choice}
         self.history.note("cast", "invoke", replaces=replaces, **known)
         started, attempt = time.monotonic(), 0
