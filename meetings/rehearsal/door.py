@@ -19,14 +19,14 @@ def write_pass(secret: str, place: int) -> str:
     return f"{SIMULATED}{place}.{secret}"
 
 
-def let_in(request: Request, now: datetime, token: str) -> Caller:
+async def let_in(request: Request, now: datetime, token: str) -> Caller:
     """The simulated person. What seat that is, and what it may do, the meeting's own doors decide."""
     found = re.fullmatch(r"(\d{1,4})\.([\w-]{43})", token.removeprefix(SIMULATED), re.ASCII)
     if found is None:
         raise PassRefused()
     place, secret = found.groups()
-    with request.app.state.db.read() as tx:
-        copy_id, asked_at = OF_PASS.one(tx, digest=digest(secret)) or (None, now)
+    known = await request.app.state.db.reads.run(lambda tx: OF_PASS.one(tx, digest=digest(secret)))
+    copy_id, asked_at = known or (None, now)
     if copy_id is None or now >= asked_at + rules.LONGEST or not rules.opens(request.method, request.url.path, copy_id):
         raise PassRefused()
     username, subject = person(copy_id, int(place))

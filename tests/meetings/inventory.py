@@ -101,6 +101,8 @@ AGENDA = [
     Row("DELETE", "items/{spare_item_id}", PREPARING),
     Row("POST", "enter", CONDUCTING, {"item_id": "{item_id}"}),
     Row("POST", "publish", PREPARING),
+    Row("GET", "rehearsals", PREPARING),
+    Row("POST", "rehearsals", PREPARING, {"delegates": 60}),  # refused while the house sits, to who may ask
     Row("POST", "open", CONDUCTING),
 ]
 PEOPLE = [
