@@ -26,6 +26,6 @@ def list_rehearsals(seat: Preparing, tx: Read) -> list[RehearsalView]:
 
 
 @router.post("", status_code=201)
-def ask(seat: Preparing, tx: Tx, now: Now, plan: NewRehearsal) -> Created:
+def rehearse(seat: Preparing, tx: Tx, now: Now, plan: NewRehearsal) -> Created:
     """Run the meeting with simulated delegates, in a copy; the answer comes at once, the result in the list."""
     return Created(id=actions.ask_for_later(tx, now, seat.meeting_id, plan.delegates, seat.actor))
