@@ -2,10 +2,10 @@
 export type Route =
   | { page: 'start' | 'signed-in' | 'signed-out' | 'new' | 'bodies' | 'unknown' }
   | { page: 'wall'; id: string | null }
-  | { page: 'meeting' | 'chair' | 'desk' | 'minutes' | 'bridges' | 'bridge' | 'check-in' | 'members' | 'rooms'; id: string }
+  | { page: 'meeting' | 'chair' | 'desk' | 'minutes' | 'bridges' | 'bridge' | 'rehearsal' | 'check-in' | 'members' | 'rooms'; id: string }
 
 const ALONE = ['signed-in', 'signed-out', 'new', 'bodies'] as const
-const OF_MEETING = ['chair', 'desk', 'minutes', 'bridges', 'bridge'] as const
+const OF_MEETING = ['chair', 'desk', 'minutes', 'bridges', 'bridge', 'rehearsal'] as const
 
 export function parse(path: string): Route {
   const [first = '', id, third, more] = path.split('/').filter(Boolean)

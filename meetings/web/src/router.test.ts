@@ -17,6 +17,7 @@ test.each([
   ['/m/abc/minutes', { page: 'minutes', id: 'abc' }],
   ['/m/abc/bridges', { page: 'bridges', id: 'abc' }],
   ['/m/abc/bridge', { page: 'bridge', id: 'abc' }],
+  ['/m/abc/rehearsal', { page: 'rehearsal', id: 'abc' }],
   ['/bodies/abc/members', { page: 'members', id: 'abc' }],
   ['/bodies/abc/bridges', { page: 'rooms', id: 'abc' }],
   ['/wall', { page: 'wall', id: null }],

@@ -1115,6 +1115,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/meetings/{meeting_id}/rehearsals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Rehearsals
+         * @description The newest twenty; one that is under way tells how far it is.
+         */
+        get: operations["list_rehearsals"];
+        put?: never;
+        /**
+         * Rehearse
+         * @description Run the meeting with simulated delegates, in a copy; the answer comes at once, the result in the list.
+         */
+        post: operations["rehearse"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/meetings/{meeting_id}/seat": {
         parameters: {
             query?: never;
@@ -1737,6 +1761,37 @@ export interface components {
             /** Seconds */
             seconds: number;
         };
+        /**
+         * FigureView
+         * @description `part` is what the limit `most` is set for: a percentile in milliseconds, or a count.
+         */
+        FigureView: {
+            /** Count */
+            count: number;
+            /** Most */
+            most: number;
+            /**
+             * Name
+             * @enum {string}
+             */
+            name: "connection" | "first_page" | "event" | "ballot" | "errors" | "lost" | "doubled";
+            /** P50 */
+            p50: number | null;
+            /** P95 */
+            p95: number | null;
+            /** P99 */
+            p99: number | null;
+            /**
+             * Part
+             * @enum {string}
+             */
+            part: "p95" | "p99" | "count";
+            /**
+             * Verdict
+             * @enum {string}
+             */
+            verdict: "pass" | "fail" | "unmeasured";
+        };
         /** FloorExtended */
         FloorExtended: {
             speech: components["schemas"]["SpeechView"];
@@ -2038,6 +2093,48 @@ export interface components {
              */
             type: "meeting.published";
         };
+        /**
+         * State
+         * @description All that a participant's screen knows of a meeting; equal to the fold of its events.
+         */
+        meetings__live__views__State: {
+            /** Agenda */
+            agenda: {
+                [key: string]: components["schemas"]["ItemView"];
+            };
+            /** Attendance */
+            attendance: {
+                [key: string]: components["schemas"]["AttendanceView"];
+            };
+            /** Bridges */
+            bridges: {
+                [key: string]: components["schemas"]["BridgeView"];
+            };
+            meeting: components["schemas"]["MeetingView"];
+            /** Members */
+            members: {
+                [key: string]: components["schemas"]["MemberView"];
+            };
+            minutes: components["schemas"]["MinutesView"] | null;
+            /** Papers */
+            papers: {
+                [key: string]: components["schemas"]["PaperView"];
+            };
+            /** Polls */
+            polls: {
+                [key: string]: components["schemas"]["PollView"];
+            };
+            quorum: components["schemas"]["QuorumView"];
+            /** Speaking */
+            speaking: {
+                [key: string]: components["schemas"]["SpeechView"];
+            };
+        };
+        /**
+         * State
+         * @enum {string}
+         */
+        meetings__rehearsal__rules__State: "waiting" | "running" | "passed" | "failed" | "broken";
         /** MeetingView */
         MeetingView: {
             /** Body Id */
@@ -2317,6 +2414,11 @@ export interface components {
             majority?: components["schemas"]["Share"] | null;
             /** Title */
             title: string;
+        };
+        /** NewRehearsal */
+        NewRehearsal: {
+            /** Delegates */
+            delegates: number;
         };
         /** NewSpeech */
         NewSpeech: {
@@ -2651,6 +2753,16 @@ export interface components {
              */
             type?: "presence";
         };
+        /** Progress */
+        Progress: {
+            /** Percent */
+            percent: number;
+            /**
+             * Step
+             * @enum {string}
+             */
+            step: "copying" | "arriving" | "sitting" | "reading" | "clearing";
+        };
         /** Published */
         Published: {
             /** First */
@@ -2722,6 +2834,25 @@ export interface components {
             /** Turn */
             turn: number;
         };
+        /** RehearsalView */
+        RehearsalView: {
+            /**
+             * Asked At
+             * Format: date-time
+             */
+            asked_at: string;
+            /** Delegates */
+            delegates: number;
+            /** Ended At */
+            ended_at: string | null;
+            /** Id */
+            id: string;
+            progress: components["schemas"]["Progress"] | null;
+            result: components["schemas"]["Result"] | null;
+            /** Started At */
+            started_at: string | null;
+            state: components["schemas"]["meetings__rehearsal__rules__State"];
+        };
         /** Reply */
         Reply: {
             /**
@@ -2734,6 +2865,23 @@ export interface components {
              * @enum {string}
              */
             reply: "accepted" | "declined";
+        };
+        /**
+         * Result
+         * @description `errors`: what went wrong, and how often. `late`: milliseconds, p99, that the simulation itself came too late.
+         */
+        Result: {
+            /** Errors */
+            errors: {
+                [key: string]: number;
+            };
+            /** Figures */
+            figures: components["schemas"]["FigureView"][];
+            /** Late */
+            late: number;
+            /** Seconds */
+            seconds: number;
+            server: components["schemas"]["ServerView"] | null;
         };
         /** Return */
         Return: {
@@ -2797,6 +2945,13 @@ export interface components {
             title: string;
             /** Votes */
             votes: components["schemas"]["VoteTableView"][];
+        };
+        /** ServerView */
+        ServerView: {
+            /** Cpu */
+            cpu: number;
+            /** Memory */
+            memory: number;
         };
         /**
          * Share
@@ -5267,6 +5422,72 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Published"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_rehearsals: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RehearsalView"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    rehearse: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRehearsal"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Created"];
                 };
             };
             /** @description Validation Error */
