@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import json
+import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,6 +69,7 @@ def main() -> int:
     read.add_argument("--seed", type=int, default=1)
     read.add_argument("--report", type=Path, default=REPORT)
     given = read.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is ended, however we end
     load()
     wanted = set(filter(None, given.only.split(",")))
     if unknown := wanted - FAULTS.keys():

@@ -152,17 +152,19 @@ class Burst:
         """Do something that blocks (kill, restart) without holding up the clients."""
         return await asyncio.to_thread(deed)
 
+    async def caught_up(self, within: float = 60) -> float:
+        """Seconds until everybody has a line and stands at the head of the log."""
+        head = (await asyncio.to_thread(lambda: self.cluster.insist("chair", "GET", "")))["seq"]
+        return await self.until(
+            lambda: all(one.up and one.seq >= head for one in self.everybody), within, "not everybody caught up"
+        )
+
     async def settle(self, within: float = 30) -> float:
         """Until everybody stands at the head of the log and every node says the same; then what they know is written down.
 
         Seconds that it took.
         """
-        cluster = self.cluster
-        with cluster.looking() as db:
-            head = await asyncio.to_thread(lambda: _head(db, cluster.meeting_id))
-        took = await self.until(
-            lambda: all(one.up and one.seq >= head for one in self.everybody), within, "not everybody caught up"
-        )
+        took = await self.caught_up(within)
         await asyncio.to_thread(self._look)
         for tablet in self.everybody:
             tablet.report()
@@ -189,13 +191,6 @@ def until_answered(cluster: Cluster, who: str, node: int) -> Any:
 
     until(ask, 30, "no snapshot")
     return found[0]
-
-
-def _head(db: Any, meeting_id: str) -> int:
-    from meetings.live import log
-
-    with db.read() as tx:
-        return int(log.position(tx, meeting_id)[0])
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:

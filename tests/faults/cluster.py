@@ -191,6 +191,11 @@ class Cluster:
             method, f"{address}/api/meetings/{self.meeting_id}/{path}".rstrip("/"), headers=headers, **arguments
         )
 
+    def say_logout(self, word: str, node: int = 0) -> httpx2.Response:
+        """The issuer's word that a sign-in is over, to one node."""
+        one = self.nodes[node]
+        return self._http.post(f"http://{one.host}:{one.port}/api/backchannel-logout", data={"logout_token": word})
+
     def insist(self, username: str, method: str, path: str, within: float = 60, **arguments: Any) -> Any:
         """The same until it is done, as the secretary's desk does it; 409 of a retry says that it was."""
         deadline = time.monotonic() + within

@@ -158,6 +158,8 @@ class Judge:
                 if sha(canonical(self.fold(*begun, line["seq"], line["level"]))) != line["digest"]:
                     yield f"I6 the events after {begun[0]} do not lead to the state at {line['seq']}, level {line['level']}"
         for line in self.by["state", "ok"]:
+            if line["seq"] > self.export["seq"]:
+                yield f"I6 {line['voter']} stands at {line['seq']}, beyond the log"
             if known.get((line["seq"], line["level"]), line["digest"]) != line["digest"]:
                 yield f"I6 {line['voter']} stands elsewhere than the service at {line['seq']}"
 

@@ -76,15 +76,18 @@ def early_ack() -> None:
 
 @twin
 def hint_is_content() -> None:
-    """A hint that names a number is believed: the room takes it for the head of the log without reading."""
-    from meetings.live.hub import Hub
+    """A hint that names a number is believed: everybody is told that the log has come so far."""
+    from meetings.live.frames import EventsFrame
+    from meetings.live.hub import Hub, encode
+    from meetings.live.log import Level
 
     real = Hub.heard
 
     def heard(self: Any, topic: str) -> None:
         meeting, _, seq = topic.partition("#")
-        if seq and meeting in self._rooms:
-            self._rooms[meeting].seq = int(seq)
+        if seq and (room := self._rooms.get(meeting)):
+            frame = encode(EventsFrame(after=room.seq, up_to=int(seq), events=[]))
+            self.work(room.say(dict.fromkeys(Level, frame)))
         real(self, meeting)
 
     replace("meetings.live.hub.Hub.heard", heard)
