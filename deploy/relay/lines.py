@@ -132,7 +132,7 @@ class Lines:
         """To upstream, after all that was said before."""
         if self._line is None:
             return
-        self._waiting.put_nowait(json.dumps(head) + ("\n" + text if head["type"] == "said" else ""))
+        self._waiting.put_nowait(json.dumps(head, separators=(",", ":")) + ("\n" + text if head["type"] == "said" else ""))
         if self._waiting.qsize() > MOST_WAITING:  # nothing is left out in silence: all come back, and begin anew
             self._line.transport.abort()
 

@@ -136,7 +136,11 @@ class Papers:
                     return answer, None
         known = self._tags[asked.target]
         headers = [*asked.passed(*UNCUT, b"if-none-match"), (b"if-none-match", f'"{known}"'.encode())]
-        return await self._upstream.ask("GET", asked.target, headers), known
+        answer = await self._upstream.ask("GET", asked.target, headers)
+        if answer.status_code == 304:
+            async for _ in stream(answer):  # nothing; but only an answer that was read leaves its connection to the next
+                pass
+        return answer, known
 
     def _here(self, target: bytes) -> bool:
         tag = self._tags.get(target)

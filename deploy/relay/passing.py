@@ -18,7 +18,7 @@ from shared.problems import Problem, TooLarge, Unavailable
 Raw = list[tuple[bytes, bytes]]
 MOST_BODY = 101 << 20  # bytes, as upstream has it
 TIMEOUT = {"connect": 10.0, "read": 120.0, "write": 60.0, "pool": 30.0}
-CONNECTIONS, IDLE, IDLE_FOR = 32, 4, 4.0  # at once; unused; seconds: less than the other side keeps them
+CONNECTIONS, IDLE_FOR = 8, 4.0  # at once: what comes meanwhile waits; seconds unused, less than the other side keeps them
 # RFC 9110, 7.6.1. What a tablet says of addresses is not believed: the relay is the first that knows.
 HOP_BY_HOP = frozenset(
     (
@@ -84,7 +84,7 @@ class Upstream:
 
     def __init__(self, url: str, tls: SSLContext) -> None:
         self._url = httpx2.URL(url)
-        limits = httpx2.Limits(max_connections=CONNECTIONS, max_keepalive_connections=IDLE, keepalive_expiry=IDLE_FOR)
+        limits = httpx2.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=IDLE_FOR)
         self._transport = httpx2.AsyncHTTPTransport(verify=tls, trust_env=False, limits=limits, retries=1)
 
     async def ask(self, method: str, target: bytes, headers: Raw, receive: Receive | None = None) -> httpx2.Response:

@@ -83,14 +83,14 @@ class Process:
 class Province:
     """`direct` and `relayed` are the addresses at which tablets find the one service."""
 
-    def __init__(self, folder: Path, issuer: Issuer) -> None:
+    def __init__(self, folder: Path, issuer: Issuer, voters: int = 22) -> None:
         self.folder, self.issuer = folder, issuer
         url = f"sqlite:///{folder}/meetings.db"
         self.db = Database(url)
         migrate.upgrade(self.db.engine, "meetings")
-        self.house: House = make_house(self.db, voters=22).open()
+        self.house: House = make_house(self.db, voters).open()
         port, relay_port = free_port(), free_port()
-        self.poll = ""
+        self.poll = self.paper_id = ""
         self.direct, self.relayed = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{relay_port}"
         issuer.clients[f"{CLIENT}:{SECRET}"] = self.direct, "meetings.relay"
         common = {"PUBLIC_URL": self.direct, "ISSUER": issuer.url, "LOG_LEVEL": "INFO"}
