@@ -235,6 +235,21 @@ def test_a_database_that_is_away_is_503_and_not_ready(serve, tmp_path):
         assert browser.get("/refuse/Forbidden").json()["code"] == "forbidden"  # although it cannot be recorded
 
 
+def test_no_connection_left_to_the_database_is_503_and_no_bug(serve, postgres_urls):
+    for url in [*postgres_urls.values()][:1]:
+        with serve(router, database_url=url) as browser:
+            pool = browser.app.state.db.engine.pool
+            pool._timeout = 0.05
+            taken = [pool.connect() for _ in range(pool.size())]
+            answer = browser.get("/read")
+            assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+            assert answer.headers["retry-after"]
+            assert browser.get("/readyz").status_code == 503
+            for one in taken:
+                one.close()
+            assert browser.get("/read").status_code == 200
+
+
 def test_text_that_no_database_keeps_is_invalid_input_and_no_bug(serve, postgres_urls):
     for url in postgres_urls.values():
         with serve(router, database_url=url) as browser:
