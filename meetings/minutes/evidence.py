@@ -10,6 +10,7 @@ from docs_store import versions
 from meetings.agenda.models import Meeting
 from meetings.bodies.models import Member
 from meetings.live import log
+from meetings.live.log import Level
 from meetings.live.models import Event
 from meetings.papers.models import papers_of, releases_of
 from meetings.voting.models import Ballot, Poll, PollVoter, polls_of
@@ -24,9 +25,10 @@ BUCKETS = ("in_favour", "against", "abstaining", "not_voted", "absent")
 
 
 def collect(tx: Session, meeting_id: str) -> dict[str, Any]:
-    """Plain JSON: the meeting, its members, every poll with its electorate and all ballots, papers by hash, the whole log.
+    """Plain JSON: the meeting, its members, every poll with its electorate and all ballots, papers by hash, the log.
 
-    Names the members by id; instants are ISO 8601 in UTC.
+    Names the members by id; instants are ISO 8601 in UTC. It goes to every delegate, so of what is the desk's alone it has the
+    numbers and hashes of the events only, and no paper.
     """
     meeting = tx.get_one(Meeting, meeting_id)
     members = tx.scalars(select(Member).where(Member.body_id == meeting.body_id).order_by(Member.id))
@@ -41,13 +43,13 @@ def collect(tx: Session, meeting_id: str) -> dict[str, Any]:
         },
         "members": {one.id: {"name": one.full_name, "votes": one.votes} for one in members},
         "polls": [_poll(tx, poll) for poll in polls_of(tx, meeting_id) if poll.closed_at],
-        "papers": _papers(tx, meeting_id),
-        "log": log_of(tx, meeting_id),
+        "papers": _papers(tx, meeting_id, Level.DELEGATE),
+        "log": _seen(log_of(tx, meeting_id)),
     }
 
 
 def export(tx: Session, meeting_id: str) -> dict[str, Any]:
-    """The same as it stands now, for an auditor: every opened poll, each ballot with its idempotency key, the head of the log."""
+    """The same as it stands now, for an auditor: every opened poll, each ballot with its key, the whole log, its head."""
     head = log.head(tx, meeting_id)
     polls = [_poll(tx, poll, keys=True) for poll in polls_of(tx, meeting_id) if poll.opened_at]
     return collect(tx, meeting_id) | {
@@ -56,6 +58,8 @@ def export(tx: Session, meeting_id: str) -> dict[str, Any]:
         "seq": head.seq,
         "hash": head.hash,
         "polls": polls,
+        "papers": _papers(tx, meeting_id, Level.DESK),
+        "log": log_of(tx, meeting_id),
     }
 
 
@@ -83,12 +87,29 @@ def _poll(tx: Session, poll: Poll, *, keys: bool = False) -> dict[str, Any]:
     }
 
 
-def _papers(tx: Session, meeting_id: str) -> list[dict[str, Any]]:
+def _papers(tx: Session, meeting_id: str, level: Level) -> list[dict[str, Any]]:
     return [
         {"title": paper.title, "version": number, "sha256": versions.find(tx, paper.document_id, number).sha256}
         for paper in papers_of(tx, meeting_id)
+        if paper.level <= level
         for number in releases_of(tx, paper.id)
     ]
+
+
+def _seen(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What a delegate may see; of a stretch that is the desk's alone the numbers, and the hash to which the next one is tied.
+
+    A count is the desk's until its outcome is declared; in the minutes all stand.
+    """
+    seen: list[dict[str, Any]] = []
+    for event in events:
+        if event["level"] <= Level.DELEGATE or event["body"]["type"] == "poll.counted":
+            seen.append(event)
+            continue
+        if seen and "body" not in seen[-1]:
+            del seen[-1]["hash"]
+        seen.append({"seq": event["seq"], "hash": event["hash"]})
+    return seen
 
 
 def log_of(tx: Session, meeting_id: str) -> list[dict[str, Any]]:

@@ -30,10 +30,11 @@ def recount(evidence: Any) -> Recount:
             raise ValueError(evidence["format"])
         found.title = str(evidence["meeting"]["title"])
         _check_log(evidence["log"], found)
+        told = [event["body"] for event in evidence["log"] if "body" in event]
+        counts = [body["poll"] for body in told if body["type"] == "poll.counted"]
         for poll in evidence["polls"]:
-            _check_poll(poll, evidence["log"], set(evidence["members"]), found)
-        counted = sorted(event["body"]["poll"]["id"] for event in evidence["log"] if event["body"]["type"] == "poll.counted")
-        if counted != sorted(poll["id"] for poll in evidence["polls"]):
+            _check_poll(poll, counts, set(evidence["members"]), found)
+        if sorted(poll["id"] for poll in counts) != sorted(poll["id"] for poll in evidence["polls"]):
             found.faults.append(("polls", {}))
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         found.faults.append(("unreadable", {"what": f"{type(error).__name__}: {error}"[:100]}))
@@ -45,8 +46,12 @@ def _canonical(value: Any) -> bytes:
 
 
 def _check_log(log: list[dict[str, Any]], found: Recount) -> None:
+    """What is the desk's alone stands in it by number, with the hash to which the next event is tied."""
     previous = ""
     for expected, event in enumerate(log, 1):
+        if "body" not in event and event["seq"] == expected:
+            previous = str(event.get("hash"))
+            continue
         body = [event["seq"], event["at"], event["actor"], event["level"], event["body"]]
         chained = hashlib.sha256(previous.encode() + _canonical(body)).hexdigest()
         if event["seq"] != expected or event["hash"] != chained:
@@ -56,7 +61,7 @@ def _check_log(log: list[dict[str, Any]], found: Recount) -> None:
     found.events = len(log)
 
 
-def _check_poll(poll: dict[str, Any], log: list[dict[str, Any]], members: set[str], found: Recount) -> None:
+def _check_poll(poll: dict[str, Any], counts: list[dict[str, Any]], members: set[str], found: Recount) -> None:
     electorate = set(poll["electorate"])
     last: dict[str, dict[str, Any]] = {}
     for ballot in poll["ballots"]:
@@ -69,11 +74,7 @@ def _check_poll(poll: dict[str, Any], log: list[dict[str, Any]], members: set[st
     told = poll["tally"]
     least = total // 2 + 1 if poll["majority"] == "more_than_half" else -(-2 * total // 3)
     code = hashlib.sha256(_canonical([poll["id"], total, least, sorted(one["receipt"] for one in last.values())])).hexdigest()
-    logged = [
-        event["body"]["poll"]
-        for event in log
-        if event["body"]["type"] == "poll.counted" and event["body"]["poll"]["id"] == poll["id"]
-    ]
+    logged = [count for count in counts if count["id"] == poll["id"]]
     checks = {
         "stranger": set(last) <= electorate <= members,
         "late": all(_within(ballot["cast_at"], poll) for ballot in poll["ballots"]),
