@@ -27,9 +27,11 @@ def _faults_of_meetings(tx: Session) -> Iterator[str]:
     from meetings.live.models import MeetingLog
     from meetings.minutes.evidence import collect
     from meetings.minutes.recount import recount
+    from meetings.voting.check import altered
     from shared.problems import Problem
 
     for meeting_id in tx.scalars(select(MeetingLog.meeting_id).order_by(MeetingLog.meeting_id)).all():
+        yield from (f"meeting {meeting_id}, {ballot}" for ballot in altered(tx, meeting_id))
         broken = log.faults(tx, meeting_id)
         yield from (f"meeting {meeting_id}, event {seq}: {what}" for seq, what in broken)
         if broken:

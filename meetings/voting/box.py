@@ -200,9 +200,13 @@ def _stored(row: tuple[Any, ...]) -> Receipt:
     return Receipt.model_validate(dict(zip(Receipt.model_fields, row, strict=False)))
 
 
+def seal(secret: str, poll_id: str, member_id: str, choice: str, key: str) -> bytes:
+    """What a receipt is: nobody can make one for another choice without the poll's secret."""
+    return hmac.digest(secret.encode(), canonical([poll_id, member_id, choice, key]), "sha256")
+
+
 def _receipt(poll: _Poll, cast: Cast, turn: int) -> Receipt:
-    body = canonical([poll.id, cast.member_id, cast.choice, cast.key])
-    sealed = hmac.digest(poll.secret.encode(), body, "sha256")
+    sealed = seal(poll.secret, poll.id, cast.member_id, cast.choice, cast.key)
     return Receipt(
         poll_id=poll.id,
         member_id=cast.member_id,

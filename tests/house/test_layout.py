@@ -34,7 +34,7 @@ ROOMS_OWN = {
         "wires.py",
     },
     "meetings/rehearsal": {"copy.py", "crowd.py", "line.py", "process.py", "run.py", "session.py"},
-    "meetings/voting": {"box.py", "turnout.py"},
+    "meetings/voting": {"box.py", "check.py", "turnout.py"},
 }
 
 
