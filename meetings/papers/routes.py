@@ -173,7 +173,9 @@ def read_file(
 ) -> Response:
     """The PDF, whole or by range."""
     paper, found = actions.find_open(tx, now, seat, paper_id, version)
-    return answer_file(request, store, found, download_name=f"{paper.title}.pdf")
+    answer = answer_file(request, store, found, download_name=f"{paper.title}.pdf")
+    answer.headers["Cache-Control"] = "private, no-cache"  # who lost the right does not get it from the browser's own cache
+    return answer
 
 
 @router.get("/papers/{paper_id}/text")
