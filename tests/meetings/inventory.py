@@ -9,8 +9,8 @@ from meetings.bridges.sheet import empty_form as empty_bridges
 from tests.meetings.scene import NOTE, PLAN, key, upload
 
 CHAIR, SECRETARY, MEMBER, TELLER, GUEST = "chair", "secretary", "m3", "teller", "guest"
-ADMINISTRATOR, STRANGER, NOBODY = "administrator", "x-chair", ""
-ROLES = (CHAIR, SECRETARY, MEMBER, TELLER, GUEST, ADMINISTRATOR, STRANGER, NOBODY)
+ADMINISTRATOR, STRANGER, ELSEWHERE, NOBODY = "administrator", "x-chair", "x-secretary", ""  # those with x-: of another body
+ROLES = (CHAIR, SECRETARY, MEMBER, TELLER, GUEST, ADMINISTRATOR, STRANGER, ELSEWHERE, NOBODY)
 
 SEATED = {CHAIR, SECRETARY, MEMBER, TELLER, GUEST}
 DELEGATED = SEATED - {GUEST}
@@ -45,7 +45,7 @@ class Row:
 
     def status(self, role: str) -> int:
         """With which it is refused to who is not allowed."""
-        usual = {NOBODY: 401, STRANGER: 404, ADMINISTRATOR: 404}
+        usual = {NOBODY: 401, STRANGER: 404, ELSEWHERE: 404, ADMINISTRATOR: 404}
         return self.refused.get(role, usual.get(role, 403))
 
     def request(self, ids: dict[str, str], **others: str) -> dict[str, Any]:
