@@ -78,6 +78,10 @@ class Burst:
             await asyncio.sleep(0.02)
         return time.monotonic() - started
 
+    async def until_blocking(self, holds: Callable[[], bool], within: float, otherwise: str) -> None:
+        """The same for a condition that blocks."""
+        await asyncio.to_thread(until, holds, within, otherwise)
+
     async def acks(self, count: int, within: float = 60) -> float:
         """Until so many ballots more are acknowledged in all; the seconds."""
         before = self.history.acks

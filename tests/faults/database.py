@@ -147,6 +147,7 @@ def no_more(run: Run) -> None:
     with Cluster(voters=60, prepare=few_connections) as cluster:
         history = History(cluster.folder / "history.jsonl")
         in_loop(exhausted(run, cluster, history))
+        cluster.nodes[0].stop()  # for the export needs a connection too
         run.judge(cluster, history)
     with Cluster(voters=60, prepare=few_files) as cluster:
         history = History(cluster.folder / "history.jsonl")

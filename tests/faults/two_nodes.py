@@ -23,7 +23,7 @@ async def died_and_drained(run: Run, cluster: Cluster, history: History, rounds:
     async with Burst(cluster, history, seed=run.seed) as burst:
         for turn in range(rounds):
             for kill in (True, False):
-                node = cluster.nodes[turn % 2]
+                node = cluster.nodes[(turn + (not kill)) % 2]  # after a death everybody is at the other
                 poll = await burst.open_poll()
                 voting = burst.start(burst.vote(poll, 3.0, ballots=3))
                 await burst.acks(int(burst.random.uniform(0.1, 0.9) * len(burst.tablets) * 3))
