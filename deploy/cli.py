@@ -8,11 +8,13 @@ from typing import Annotated, Any
 import typer
 
 from deploy.backup.commands import join, verify_service
+from deploy.rehearsal.command import rehearse
 from deploy.relay import commands
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="One login for a province, and meetings without paper.")
 app.command()(commands.relay)
 app.command()(commands.add_relay)
+app.command()(rehearse)
 SERVICES = ("idp", "meetings", "calendar")
 
 
@@ -229,19 +231,6 @@ def initial_access_token(days: Annotated[int, typer.Option(min=1, max=365)] = 30
         token = make_initial_access_token(tx, now(), timedelta(days=days))
     db.close()
     typer.echo(token)
-
-
-@app.command()
-def rehearse(
-    meeting: Annotated[str, typer.Argument(help="Its id, as it stands in its address.")] = "",
-    delegates: Annotated[int, typer.Option(min=2, max=5000, help="Simulated delegates.")] = 60,
-    url: Annotated[str, typer.Option(help="Where to reach the service; default: PUBLIC_URL.")] = "",
-    begin: Annotated[str, typer.Option(hidden=True, help="Of a rehearsal that was asked for in the web app.")] = "",
-) -> None:
-    """Run a copy of a meeting with simulated delegates against the real service, and judge what is measured."""
-    from deploy.rehearsal import rehearse
-
-    raise typer.Exit(0 if rehearse(_settings("meetings"), meeting, delegates, url, begin) else 1)
 
 
 @app.command()

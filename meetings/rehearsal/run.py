@@ -21,7 +21,7 @@ from meetings.rehearsal.crowd import Crowd
 from meetings.rehearsal.line import Lateness, Requests, Server
 from meetings.rehearsal.models import FigureView, Progress, Result
 from meetings.rehearsal.rules import Ballot
-from meetings.rehearsal.session import Session
+from meetings.rehearsal.session import Course
 from meetings.voting.models import Ballot as StoredBallot
 from shared.clock import now
 from shared.db import Database
@@ -73,13 +73,13 @@ def _ending_with(ending: signal.Signals) -> Iterator[None]:
 
 async def _measure(db: Database, crowd: Crowd, tell: Tell) -> Result:
     _allow_many_files()
-    session, lateness, server = Session(crowd, partial(_stored, db), tell), Lateness(), Server(crowd.requests)
+    course, lateness, server = Course(crowd, partial(_stored, db), tell), Lateness(), Server(crowd.requests)
     started = monotonic()
     await server.look()
     beside = [asyncio.create_task(lateness.watch()), asyncio.create_task(server.watch())]
     try:
         async with asyncio.timeout(WITHIN.total_seconds()):
-            await session.run()
+            await course.run()
     except TimeoutError:
         crowd.errors["not done in time"] += 1
     finally:
@@ -88,7 +88,7 @@ async def _measure(db: Database, crowd: Crowd, tell: Tell) -> Result:
     await server.look()
     seconds = monotonic() - started
     await crowd.requests.http.aclose()
-    counts = session.counts | {"errors": crowd.errors.total()}
+    counts = course.counts | {"errors": crowd.errors.total()}
     figures = rules.judge(crowd.times, counts)
     return Result(
         figures=[FigureView.model_validate(figure) for figure in figures],

@@ -19,7 +19,7 @@ class Halted(Exception):
     """The chair was refused what the rest of the session rests on; the error is counted."""
 
 
-class Session:
+class Course:
     def __init__(self, crowd: Crowd, stored: Stored, tell: Callable[[Progress], None]) -> None:
         self.crowd, self._stored, self._tell = crowd, stored, tell
         self.counts = {"lost": 0, "doubled": 0}

@@ -1,16 +1,17 @@
-"""`dienhong rehearse`: the run, and its result as a table."""
+"""The run of `dienhong rehearse`, and its result as a table."""
 
 from rich.console import Console
 from rich.table import Table
 
 from meetings import app as wiring
+from meetings.agenda.models import Meeting
 from meetings.rehearsal import actions
 from meetings.rehearsal.models import FigureView, Progress, Result
 from meetings.rehearsal.run import end_with_parent, run
 from meetings.settings import MeetingsSettings
 from shared.clock import now
 from shared.db import Database
-from shared.problems import Problem
+from shared.problems import NotFound, Problem
 from shared.words import say
 
 assert wiring  # noqa: S101 - every table is known, so that no row of a copy is left
@@ -25,7 +26,7 @@ WORDS = {
 }
 
 
-def rehearse(settings: MeetingsSettings, meeting_id: str, delegates: int, url: str, begin: str) -> bool:
+def run_and_print(settings: MeetingsSettings, meeting_id: str, delegates: int, url: str, begin: str) -> bool:
     """Whether it passed. `begin`: the id of one that was asked for by a service, which this process then ends with."""
     console, db = Console(), Database(settings.database_url)
     try:
@@ -33,6 +34,8 @@ def rehearse(settings: MeetingsSettings, meeting_id: str, delegates: int, url: s
             end_with_parent()
         else:
             with db.write() as tx:
+                if tx.get(Meeting, meeting_id) is None:
+                    raise NotFound()
                 begin = actions.ask(tx, now(), meeting_id, delegates, "command")
         with console.status("") as status:
 

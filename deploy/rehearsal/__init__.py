@@ -1,0 +1,1 @@
+"""The command that rehearses a meeting, and how it tells what it found."""
