@@ -179,9 +179,12 @@ def settle(tx: Session, now: datetime, meeting_id: str, found: Mapping[str, Brid
 
 
 def _tell(tx: Session, now: datetime, meeting_id: str, happened: Mapping[str, str], actor: str) -> None:
-    """One event each, with the quorum as it is after all of them, which is what holds at this instant."""
+    """One event each, with the quorum as it is after all of them, which is what holds at this instant.
+
+    None of a bridge that was closed meanwhile.
+    """
     if happened:
         quorum, bridges = quorum_view(tx, meeting_id), bridges_view(tx, meeting_id)
-        for bridge_id, kind in happened.items():
+        for bridge_id, kind in ((one, kind) for one, kind in happened.items() if one in bridges):
             event = events.BridgeStands.model_validate({"type": kind, "bridge": bridges[bridge_id], "quorum": quorum})
             log.append(tx, now, meeting_id, event, actor=actor)

@@ -159,6 +159,14 @@ class Course(RuleBasedStateMachine):
             assert state == after.state
             self.seen[level] = after
 
+    @invariant()
+    def who_votes_and_is_here_is_present_but_not_at_a_lost_bridge(self):
+        state = self.seen[Level.GUEST].state
+        lost = {bridge.id for bridge in state.bridges.values() if bridge.state == "lost"}
+        here = {one.member_id for one in state.attendance.values() if one.state == "present"}
+        heard = [one.id for one in state.members.values() if one.votes and one.id in here and one.bridge_id not in lost]
+        assert state.quorum.present == len(heard)
+
     def teardown(self) -> None:
         with self.house.db.read() as tx:
             assert log.faults(tx, self.house.meeting_id) == []
