@@ -12,9 +12,10 @@ from starlette.websockets import WebSocket
 from deploy.relay.credentials import Credentials
 from deploy.relay.lines import Lines
 from deploy.relay.papers import ASSET, PAPER, Assets, Papers, Shelf
-from deploy.relay.passing import Asked, Upstream, away
+from deploy.relay.passing import Asked, Upstream, refuse
 from deploy.relay.settings import RelaySettings
 from meetings.live.socket import NO_ENTRY
+from shared.problems import Unavailable
 
 log = structlog.get_logger()
 
@@ -51,7 +52,7 @@ class Relay:
             log.warning("relay.upstream", error=type(error).__name__)
             if begun:  # the tablet is to see that this was not all
                 raise
-            await away(asked)(asked.scope, receive, send)
+            await refuse(Unavailable(), asked)(asked.scope, receive, send)
 
     async def _find(self, asked: Asked, receive: Receive, send: Send) -> None:
         get = asked.scope["method"] == "GET"
@@ -59,6 +60,8 @@ class Relay:
             ready = self._lines.up or asked.scope["path"] == "/healthz"
             words = f"ok: {len(self._lines.tablets)} lines" if ready else "upstream away"
             await PlainTextResponse(words, 200 if ready else 503)(asked.scope, receive, send)
+        elif asked.is_our_own:
+            await PlainTextResponse("UPSTREAM_URL leads to a relay", 508)(asked.scope, receive, send)
         elif get and "authorization" in asked.headers and PAPER.fullmatch(asked.target):
             await self._papers.answer(asked, receive, send)
         elif get and "range" not in asked.headers and ASSET.fullmatch(asked.target):

@@ -29,7 +29,7 @@ from docs_store.store import Blob, Store, derive_key
 
 log = structlog.get_logger()
 PAPER = re.compile(rb"/api/meetings/[\w-]{1,64}/papers/[\w-]{1,64}/file(\?[^#]{0,100})?")
-ASSET = re.compile(rb"/assets/[\w./-]{1,200}")
+ASSET = re.compile(rb"/assets(/[\w-]+(\.[\w-]+)*)+")  # no segment that a proxy could take for a way out
 TAG = re.compile(r'"([0-9a-f]{64})"')
 LARGEST, LARGEST_ASSET = 101 << 20, 8 << 20  # bytes; what is larger only passes through
 MOST_ASSETS = 32 << 20  # bytes, in memory
@@ -194,9 +194,10 @@ class Assets:
         which = asked.target, asked.headers.get("accept-encoding", "")
         async with self._doors.setdefault(asked.target, asyncio.Lock()):
             if which not in self._kept:
-                answer = await self._upstream.ask("GET", asked.target, asked.passed(*UNCUT, b"if-none-match", b"cookie"))
-                size = answer.headers.get("content-length", "")
-                lasting = "immutable" in answer.headers.get("cache-control", "") and answer.status_code == 200
+                own = (b"authorization", b"cookie", b"if-none-match", *(name for name in UNCUT if name != b"accept-encoding"))
+                answer = await self._upstream.ask("GET", asked.target, asked.passed(*own))
+                size, said = answer.headers.get("content-length", ""), answer.headers.get("cache-control", "")
+                lasting = answer.status_code == 200 and said.startswith("public") and "immutable" in said
                 if not lasting or not size.isdecimal() or int(size) > LARGEST_ASSET:
                     await give(answer, send)
                     return

@@ -1,7 +1,7 @@
 """HTTP as it comes, to the province and back: bodies are streamed, and nothing is remembered."""
 
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from ssl import SSLContext
@@ -13,9 +13,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from shared import words
-from shared.problems import Problem, TooLarge, Unavailable
+from shared.problems import Problem, TooLarge
 
 Raw = list[tuple[bytes, bytes]]
+RELAY = b"dienhong-relay"  # in Via (RFC 9110, 7.6.3)
 MOST_BODY = 101 << 20  # bytes, as upstream has it
 TIMEOUT = {"connect": 10.0, "read": 120.0, "write": 60.0, "pool": 30.0}
 CONNECTIONS, IDLE_FOR = 8, 4.0  # at once: what comes meanwhile waits; seconds unused, less than the other side keeps them
@@ -51,8 +52,13 @@ class Asked:
         kept = end_to_end(self.scope["headers"], *named, *without)
         client = self.scope["client"]
         kept.append((b"x-forwarded-for", (client[0] if client else "unknown").encode()))
-        kept.append((b"x-forwarded-proto", self.scope["scheme"].encode()))
+        kept += [(b"x-forwarded-proto", self.scope["scheme"].encode()), (b"via", b"1.1 " + RELAY)]
         return kept
+
+    @property
+    def is_our_own(self) -> bool:
+        """It has come from a relay: the name of upstream leads back to the room."""
+        return RELAY.decode() in self.headers.get("via", "")
 
 
 def end_to_end(headers: Iterable[tuple[bytes, bytes]], *without: bytes) -> Raw:
@@ -89,8 +95,8 @@ class Upstream:
 
     async def ask(self, method: str, target: bytes, headers: Raw, receive: Receive | None = None) -> httpx2.Response:
         """The answer, its body still to be read and closed."""
-        url = self._url.copy_with(raw_path=target)
-        request = httpx2.Request(method, url, headers=headers, stream=_Body(receive), extensions={"timeout": TIMEOUT})
+        extensions = {"timeout": TIMEOUT, "target": target}  # a path put in order would be another one than was looked at here
+        request = httpx2.Request(method, self._url, headers=headers, stream=_Body(receive), extensions=extensions)
         return await self._transport.handle_async_request(request)
 
     async def pass_on(self, asked: Asked, receive: Receive, send: Send) -> None:
@@ -98,7 +104,9 @@ class Upstream:
         if length.isdecimal() and int(length) > MOST_BODY:
             await refuse(TooLarge(limit=f"{MOST_BODY / 1e6:.0f} MB"), asked)(asked.scope, receive, send)
             return
-        headers = asked.passed() + ([(b"transfer-encoding", b"chunked")] if chunked else [])
+        headers = asked.passed()
+        if chunked:
+            headers = [*asked.passed(b"content-length"), (b"transfer-encoding", b"chunked")]
         body = receive if chunked or length not in ("", "0") else None
         answer = await self.ask(asked.scope["method"], asked.target, headers, body)
         await give(answer, send)
@@ -125,9 +133,9 @@ def stream(answer: httpx2.Response) -> AsyncIterator[bytes]:
     return aiter(body)
 
 
-def refuse(problem: Problem, asked: Asked | None = None, headers: Mapping[str, str] | None = None) -> Response:
+def refuse(problem: Problem, asked: Asked) -> Response:
     """A refusal of the relay's own, in the form that the service's have (RFC 9457)."""
-    language = words.choose_language(asked.headers.get("accept-language", "") if asked else "", "")
+    language = words.choose_language(asked.headers.get("accept-language", ""), "")
     body = {
         "type": f"urn:dienhong:problem:{problem.code}",
         "title": words.say(language, ("shared",), f"problem.{problem.code}", **problem.facts),
@@ -135,10 +143,5 @@ def refuse(problem: Problem, asked: Asked | None = None, headers: Mapping[str, s
         "code": problem.code,
         "facts": problem.facts,
     }
-    kept = {"cache-control": "no-store", "x-content-type-options": "nosniff", **problem.headers, **(headers or {})}
-    return JSONResponse(body, problem.status, kept, media_type="application/problem+json")
-
-
-def away(asked: Asked) -> Response:
-    """Upstream does not answer."""
-    return refuse(Unavailable(), asked)
+    headers = {"cache-control": "no-store", "x-content-type-options": "nosniff", **problem.headers}
+    return JSONResponse(body, problem.status, headers, media_type="application/problem+json")

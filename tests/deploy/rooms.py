@@ -22,7 +22,7 @@ from tests.meetings.lines import Line
 from tests.meetings.scene import PDF, upload
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 60.0  # seconds
+PATIENCE = 100.0  # seconds
 CLIENT, SECRET = "relay-hoa-vang", token_urlsafe(32)
 
 
