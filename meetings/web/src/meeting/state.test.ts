@@ -164,3 +164,12 @@ test('a crowd that is sent away comes back when it is told to', async () => {
   await settle()
   expect(Socket.all).toHaveLength(2)
 })
+
+test('how the rooms are heard stands beside the state, and each frame tells how fresh the screen is', async () => {
+  first().say(snapshot(5))
+  await vi.advanceTimersByTimeAsync(30_000)
+  expect(Date.now() - store.heardAt).toBe(30_000)
+  first().say({ type: 'bridges', at: '', bridges: { b1: [3, 420, ''] } })
+  expect(store.bridges?.bridges).toEqual({ b1: [3, 420, ''] })
+  expect(Date.now() - store.heardAt).toBe(0)
+})
