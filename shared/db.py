@@ -14,19 +14,18 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast
 
 from fastapi import Depends, Request
-from sqlalchemy import DateTime, Dialect, Engine, MetaData, create_engine, event, text
+from sqlalchemy import DateTime, Dialect, Engine, MetaData, text
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
+from shared.engine import BUSY, doubt, make_engine
 from shared.group_commit import Group, MustWait
 from shared.problems import Unavailable
 from shared.turns import HELD, Turns
 
 T = TypeVar("T")
 Memories = dict[str, tuple[float, Any]]  # name -> until when by the monotonic clock, value
-BUSY = 10  # seconds that a writer waits for its turn on SQLite
 MOST_KEPT = 10_000
-POOL = 40  # equals the thread pool that serves plain `def` routes
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -69,7 +68,7 @@ class Database:
 
         `info` goes to every session's `info`: what an action needs to reach after the commit.
         """
-        self.engine: Engine = _engine(url)
+        self.engine: Engine = make_engine(url)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         reading: dict[str, Any] = (
             {"sqlite_begin": "DEFERRED"}
@@ -110,12 +109,12 @@ class Database:
             with self._take_turn(waits), session.begin():
                 session.info["until_written"] = {}  # who writes sees no more than this transaction has read
                 yield session
-                _doubt.ful = False  # a route begins in one thread and may commit, on leaving this block, in another
+                doubt.ful = False  # a route begins in one thread and may commit, on leaving this block, in another
             if forgets:
                 self.kept_until_written = {}
             for deed in session.info.pop("after_commit", []):
                 deed()
-            if _doubt.ful:
+            if doubt.ful:
                 raise Unavailable()
 
     @contextmanager
@@ -179,35 +178,6 @@ class _Memory:
 
     def __getattr__(self, name: str) -> Any:
         raise NotKept()
-
-
-_doubt = threading.local()  # `ful`: this thread's transaction was committed, but perhaps not where it has to be
-
-
-def _hear(notice: Any) -> None:
-    """A wait for the synchronous standby that is cut off ends as a commit, with this warning and nothing else."""
-    if notice.sqlstate == "01000":
-        _doubt.ful = True
-
-
-def _engine(url: str) -> Engine:
-    if not url.startswith("sqlite"):
-        engine = create_engine(url, pool_size=POOL, max_overflow=0, pool_timeout=2, pool_pre_ping=True)
-        event.listen(engine, "connect", lambda connection, _record: connection.add_notice_handler(_hear))
-        return engine
-    engine = create_engine(url, pool_size=POOL, max_overflow=8, connect_args={"check_same_thread": False, "timeout": BUSY})
-
-    @event.listens_for(engine, "connect")
-    def on_connect(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # we begin ourselves, below
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY * 1000}"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def on_begin(connection: Any) -> None:
-        connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get('sqlite_begin', 'IMMEDIATE')}")
-
-    return engine
 
 
 def after_commit(tx: Session, deed: Callable[[], None]) -> None:

@@ -17,6 +17,8 @@ from sqlalchemy.sql.selectable import Select
 from sqlalchemy.types import TypeEngine
 
 from shared.db import UtcDateTime
+from shared.engine import PREPARED
+from shared.straight import Straight, can_read, is_open
 
 Processor = Callable[[Any], Any]
 Readers = tuple[tuple[int, Processor], ...]  # of the columns that the driver does not give as Python has them
@@ -30,6 +32,7 @@ class _Compiled:
     constants: dict[str, Any]
     into: dict[str, Processor]
     out_of: Readers
+    straight: Straight | None  # on PostgreSQL, where its types are known
 
 
 def _read(row: Row, out_of: Readers) -> Row:
@@ -39,10 +42,11 @@ def _read(row: Row, out_of: Readers) -> Row:
     return tuple(values)
 
 
-def _driver(tx: Session) -> tuple[Dialect, Any]:
+def _driver(tx: Session) -> tuple[Dialect, Any, set[bytes] | None]:
     """Asked for once a transaction; sessions are not used again after it."""
     connection = tx.connection()
-    tx.info["driver"] = driver = connection.dialect, connection.connection.dbapi_connection
+    known = connection.info.setdefault(PREPARED, set()) if connection.dialect.driver == "psycopg" else None
+    tx.info["driver"] = driver = connection.dialect, connection.connection.dbapi_connection, known
     return driver
 
 
@@ -88,12 +92,17 @@ class Prepared:
 
     def all(self, tx: Session, **values: Any) -> list[Row]:
         """Its rows, as tuples in the order of its columns."""
-        cursor, out_of = self._execute(tx, values)
+        dialect, connection, known = tx.info.get("driver") or _driver(tx)
+        this = self._on.get(dialect.name) or self._compile(dialect)
+        try:
+            if this.straight and known is not None and is_open(connection):
+                return this.straight.rows(connection, known, values | this.constants)
+            cursor = _executed(this, connection, values)
+        except dialect.loaded_dbapi.Error as error:
+            raise _told(this, dialect, error) from error
         rows: list[Row] = cursor.fetchall()
         cursor.close()
-        if not out_of:
-            return rows
-        return [_read(row, out_of) for row in rows]
+        return [_read(row, this.out_of) for row in rows] if this.out_of else rows
 
     def one(self, tx: Session, **values: Any) -> Row | None:
         """Its first row, or None."""
@@ -101,23 +110,17 @@ class Prepared:
 
     def run(self, tx: Session, **values: Any) -> int:
         """The number of rows that it changed."""
-        cursor, _ = self._execute(tx, values)
+        dialect, connection, known = tx.info.get("driver") or _driver(tx)
+        this = self._on.get(dialect.name) or self._compile(dialect)
+        try:
+            if this.straight and known is not None and is_open(connection):
+                return this.straight.changed(connection, known, values | this.constants)
+            cursor = _executed(this, connection, values)
+        except dialect.loaded_dbapi.Error as error:
+            raise _told(this, dialect, error) from error
         changed: int = cursor.rowcount
         cursor.close()
         return changed
-
-    def _execute(self, tx: Session, values: dict[str, Any]) -> tuple[Any, Readers]:
-        dialect, connection = tx.info.get("driver") or _driver(tx)
-        this = self._on.get(dialect.name) or self._compile(dialect)
-        for name, write in this.into.items():
-            values[name] = write(values[name])
-        values.update(this.constants)
-        cursor = connection.cursor()
-        try:
-            cursor.execute(this.text, values if this.names is None else [values[name] for name in this.names])
-        except dialect.loaded_dbapi.Error as error:  # as the rest of the house knows it: a database that is away is a 503
-            raise DBAPIError.instance(this.text, None, error, dialect.loaded_dbapi.Error, dialect=dialect) from error
-        return cursor, this.out_of
 
     def _compile(self, dialect: Dialect) -> _Compiled:
         compiled = self._statement.compile(dialect=dialect, column_keys=list(self._columns) or None)
@@ -133,6 +136,29 @@ class Prepared:
             types = [column["type"] for column in self._statement.returning_column_descriptions]
         readers = enumerate(_reader(kind, dialect) for kind in types)
         names = tuple(getattr(compiled, "positiontup", None) or ()) if compiled.positional else None
-        known = _Compiled(str(compiled), names, constants, into, tuple((place, read) for place, read in readers if read))
+        parameters = {name: one.type for name, one in compiled.binds.items()}
+        straight = dialect.driver == "psycopg" and can_read(types)
+        known = _Compiled(
+            str(compiled),
+            names,
+            constants,
+            into,
+            tuple((place, read) for place, read in readers if read),
+            Straight(str(compiled), parameters, types) if straight else None,
+        )
         self._on[dialect.name] = known
         return known
+
+
+def _executed(this: _Compiled, connection: Any, values: dict[str, Any]) -> Any:
+    for name, write in this.into.items():
+        values[name] = write(values[name])
+    values.update(this.constants)
+    cursor = connection.cursor()
+    cursor.execute(this.text, values if this.names is None else [values[name] for name in this.names])
+    return cursor
+
+
+def _told(this: _Compiled, dialect: Dialect, error: Exception) -> Exception:
+    """As the rest of the house knows it: a database that is away is a 503."""
+    return DBAPIError.instance(this.text, None, error, dialect.loaded_dbapi.Error, dialect=dialect)

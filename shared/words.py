@@ -24,6 +24,8 @@ def catalogue(language: str, packages: tuple[str, ...]) -> dict[str, str]:
 
 def choose_language(accept: str, explicit: str | None = None) -> str:
     """The first known language of `explicit` (a cookie or parameter), then of an Accept-Language header."""
+    if not accept and not explicit:  # programs say nothing
+        return LANGUAGES[0]
     wanted = [explicit or ""] + [part.split(";")[0].strip() for part in accept.split(",")]
     return next((tag[:2].lower() for tag in wanted if tag[:2].lower() in LANGUAGES), LANGUAGES[0])
 

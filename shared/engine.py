@@ -1,0 +1,69 @@
+"""Connections to the two databases, and what is kept true of each of them."""
+
+import threading
+import time
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.exc import InvalidatePoolError
+
+BUSY = 10  # seconds that a writer waits for its turn on SQLite
+UNASKED = 1  # seconds since a connection was used: then it is asked whether it still holds
+PREPARED = "prepared"  # in the `info` of a connection: names of statements, see `shared.straight`
+UNSURE = b""  # among them: they are to be counted again
+POOL = 40  # equals the thread pool that serves plain `def` routes
+
+doubt = threading.local()  # `ful`: this thread's transaction was committed, but perhaps not where it has to be
+
+
+def _hear(notice: Any) -> None:
+    """A wait for the synchronous standby that is cut off ends as a commit, with this warning and nothing else."""
+    if notice.sqlstate == "01000":
+        doubt.ful = True
+
+
+def make_engine(url: str) -> Engine:
+    if not url.startswith("sqlite"):
+        engine = create_engine(url, pool_size=POOL, max_overflow=0, pool_timeout=2)
+        _watch(engine)
+        return engine
+    engine = create_engine(url, pool_size=POOL, max_overflow=8, connect_args={"check_same_thread": False, "timeout": BUSY})
+
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # we begin ourselves, below
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY * 1000}"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: Any) -> None:
+        connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get('sqlite_begin', 'IMMEDIATE')}")
+
+    return engine
+
+
+def _watch(engine: Engine) -> None:
+    """Connections to PostgreSQL."""
+
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: Any, _record: Any) -> None:
+        connection.add_notice_handler(_hear)
+
+    @event.listens_for(engine, "checkin")
+    def on_checkin(_connection: Any, record: Any) -> None:
+        record.info["used_at"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def on_checkout(connection: Any, record: Any, _fairy: Any) -> None:
+        """SQLAlchemy's own `pool_pre_ping` asks each time, at the cost of a statement."""
+        if time.monotonic() - record.info.get("used_at", 0) > UNASKED:
+            try:
+                engine.dialect.do_ping(connection)
+            except engine.dialect.loaded_dbapi.Error as error:
+                raise InvalidatePoolError() from error
+
+    @event.listens_for(engine, "rollback")
+    def on_rollback(connection: Any) -> None:
+        if known := connection.info.get(PREPARED):
+            known.clear()
+            known.add(UNSURE)
