@@ -24,6 +24,7 @@ from meetings.bodies.models import Member
 from shared import clock, migrate
 from shared.db import Database
 from shared.ids import new_id
+from tests.faults.history import History
 from tests.faults.processes import DEBIAN, ROOT, Haproxy, Node, Postgres, Process, Valkey, free_port
 from tests.makers import House, make_house
 from tests.meetings.issuer import Issuer
@@ -82,6 +83,7 @@ class Cluster:
             node.environment |= self.environment
         self.proxy = Haproxy(self.folder, self.nodes, self._door) if proxy else None
         self.members: list[str] = []
+        self.history: History | None = None
         self._tokens: dict[str, str] = {}
 
     def _environment(self) -> dict[str, str]:
@@ -97,6 +99,11 @@ class Cluster:
             "AUDIENCE": self.address,
             "LOG_LEVEL": "WARNING",
         }
+
+    def begin_history(self) -> History:
+        """Closed with the cluster."""
+        self.history = History(self.folder / "history.jsonl")
+        return self.history
 
     @property
     def processes(self) -> list[Process]:
@@ -125,14 +132,33 @@ class Cluster:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+        if kind and kind is not Skip:
+            print(f"the logs are in {self.keep_logs()}")
+        if self._own_folder and not os.environ.get("FAULTS_KEEP"):
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def keep_logs(self) -> Path:
+        kept = ROOT / "var" / "faults" / self.folder.name
+        kept.mkdir(parents=True, exist_ok=True)
+        for one in self.processes:
+            shutil.copy(one.log, kept)
+        return kept
+
+    def bugs(self) -> list[str]:
+        """What the nodes have logged as bugs: answers of 500, and jobs of the loop that failed."""
+        found = []
+        for node in self.nodes:
+            lines = node.log.read_text("utf-8", "replace").splitlines() if node.log.exists() else []
+            found += [f"{node.name}: {line[-400:]}" for line in lines if '"event": "bug"' in line]
+        return found
 
     def close(self) -> None:
         for one in reversed(self.processes):
             with suppress(ProcessLookupError, subprocess.TimeoutExpired):
                 one.stop()
         self.issuer.close()
-        if self._own_folder and not os.environ.get("FAULTS_KEEP"):
-            shutil.rmtree(self.folder, ignore_errors=True)
+        if self.history:
+            self.history.close()
 
     @contextmanager
     def looking(self) -> Iterator[Database]:

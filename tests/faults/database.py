@@ -58,7 +58,7 @@ async def without_database(run: Run, cluster: Cluster, history: History, rounds:
 def database_killed(run: Run) -> None:
     for _ in range(1 if run.tier == "a" else 3):
         with Cluster(voters=40 if run.tier == "a" else 120) as cluster:
-            history = History(cluster.folder / "history.jsonl")
+            history = cluster.begin_history()
             in_loop(without_database(run, cluster, history, 1 if run.tier == "a" else 10, 2 if run.tier == "a" else 5))
             run.judge(cluster, history)
 
@@ -79,7 +79,7 @@ def slow_writer(cluster: Cluster) -> None:
 @twin("F2", "synchronous_commit is off")
 def commits_are_not_durable(run: Run) -> None:
     with Cluster(voters=120, prepare=slow_writer) as cluster:
-        history = History(cluster.folder / "history.jsonl")
+        history = cluster.begin_history()
         in_loop(without_database(run, cluster, history, 1, 8))
         run.judge(cluster, history)
 
@@ -118,7 +118,7 @@ def send(pids: list[int], number: int) -> None:
 @fault("F15", "the service, and the database, stand still (SIGSTOP) while a vote is closed")
 def stands_still(run: Run) -> None:
     with Cluster(voters=100) as cluster:
-        history = History(cluster.folder / "history.jsonl")
+        history = cluster.begin_history()
         in_loop(paused(run, cluster, history, 10))
         run.judge(cluster, history)
 
@@ -145,12 +145,12 @@ async def exhausted(run: Run, cluster: Cluster, history: History) -> None:
 @fault("F17", "the database lets in ten; the service may open 256 files", tiers="b")
 def no_more(run: Run) -> None:
     with Cluster(voters=60, prepare=few_connections) as cluster:
-        history = History(cluster.folder / "history.jsonl")
+        history = cluster.begin_history()
         in_loop(exhausted(run, cluster, history))
         cluster.nodes[0].stop()  # for the export needs a connection too
         run.judge(cluster, history)
     with Cluster(voters=60, prepare=few_files) as cluster:
-        history = History(cluster.folder / "history.jsonl")
+        history = cluster.begin_history()
         in_loop(without_files(run, cluster, history))
         run.judge(cluster, history)
 

@@ -53,7 +53,7 @@ async def killed_in_a_vote(run: Run, cluster: Cluster, history: History, hall: H
 
 def in_hall(run: Run, hall: Hall, twin: str = "") -> None:
     with Cluster(voters=hall.voters, database=hall.database, twin=twin) as cluster:
-        history = History(cluster.folder / "history.jsonl")
+        history = cluster.begin_history()
         in_loop(killed_in_a_vote(run, cluster, history, hall))
         run.judge(cluster, history)
 

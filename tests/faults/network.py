@@ -103,7 +103,7 @@ async def sites_cut(run: Run, cluster: Cluster, history: History, seconds: float
 @fault("F6", "154 sites lose the link at once, without a word, and return at once")
 def links_lost(run: Run) -> None:
     with own_network(), Cluster(voters=1540) as cluster:
-        history = History(cluster.folder / "history.jsonl")
+        history = cluster.begin_history()
         in_loop(sites_cut(run, cluster, history, 60.0))
         run.judge(cluster, history)
 
@@ -145,7 +145,7 @@ async def partitioned(run: Run, cluster: Cluster, history: History, seconds: flo
 @fault("F11", "one of two nodes cut off from the database, both ways and one way")
 def database_out_of_reach(run: Run) -> None:
     with own_network(), Cluster(nodes=2, proxy=True, voters=60, prepare=by_address) as cluster:
-        history = History(cluster.folder / "history.jsonl")
+        history = cluster.begin_history()
         in_loop(partitioned(run, cluster, history, 20.0))
         run.judge(cluster, history)
 
@@ -199,6 +199,6 @@ def let_go(raw: socket.socket) -> bool:
 @fault("F7", "ten readers stop reading, and a thousand events follow")
 def readers_stop(run: Run) -> None:
     with Cluster(voters=100) as cluster:
-        history = History(cluster.folder / "history.jsonl")
+        history = cluster.begin_history()
         in_loop(slow_readers(run, cluster, history, 1000))
         run.judge(cluster, history)

@@ -68,7 +68,7 @@ def outside_is_away(run: Run) -> None:
                 cluster.call("chair", "GET", "seat").raise_for_status()  # the issuer's keys are known from here on
                 port = cluster.issuer._http.server_port
                 cluster.issuer.close()
-                history = History(cluster.folder / "history.jsonl")
+                history = cluster.begin_history()
                 with hanging(port) if how == "hangs" else nothing():
                     unknown_key(run, cluster, how)
                     in_loop(goes_on(run, cluster, history, how))
@@ -117,6 +117,6 @@ def open_files(pid: int) -> int:
 @fault("F22", "two minutes of votes and of devices that come and go")
 def soak(run: Run) -> None:
     with Cluster(voters=100) as cluster:
-        history = History(cluster.folder / "history.jsonl")
+        history = cluster.begin_history()
         in_loop(quiet_day(run, cluster, history, 120))
         run.judge(cluster, history)

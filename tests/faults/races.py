@@ -50,7 +50,7 @@ def at_the_close(run: Run, closes: int, voters: int, twin: str = "", break_datab
         if break_database:
             assert cluster.postgres
             cluster.postgres.ask(break_database, "meetings")
-        history = History(cluster.folder / "history.jsonl")
+        history = cluster.begin_history()
         with suppress(*((httpx2.HTTPError, AssertionError) if twin or break_database else ())):
             in_loop(races(run, cluster, history, closes))
         run.judge(cluster, history)

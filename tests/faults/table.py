@@ -62,7 +62,7 @@ class Run:
 
     def judge(self, cluster: Cluster, history: History) -> list[str]:
         """Export the meeting, ask the oracle, and count what it says into this row."""
-        found = judge(cluster, history)
+        found = [*judge(cluster, history), *(f"a bug in {one}" for one in cluster.bugs())]
         self.runs += 1
         self.acks += history.acks
         if found:

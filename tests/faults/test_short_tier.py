@@ -9,20 +9,57 @@ from pathlib import Path
 import pytest
 
 from tests.faults import __main__ as faults
-from tests.faults.table import FAULTS, ORACLE, perform
+from tests.faults.burst import Burst
+from tests.faults.burst import run as in_loop
+from tests.faults.cluster import Cluster, Skip
+from tests.faults.database import kill_database
+from tests.faults.history import History
+from tests.faults.kills import Hall, in_hall, restart
+from tests.faults.races import races
+from tests.faults.table import FAULTS, ORACLE, Run
 
-faults.load()
-SHORT = ["F1", "F2", "F19"]
+PATIENCE = pytest.mark.timeout(600)  # on a machine that has much else to do, processes start slowly
 
 
-@pytest.mark.parametrize("fault", SHORT)
-def test_nothing_acknowledged_is_lost(fault):
-    row = perform(FAULTS[fault], "a", seed=1)
-    if row.not_run:
-        pytest.skip(row.not_run)
-    assert (row.error, row.violations) == ("", [])
-    assert row.acks > 0
-    assert row.kills > 0 or fault == "F19"
+async def evening(run: Run, cluster: Cluster, history: History) -> None:
+    """A vote in which a node dies, one in which the database does, and ballots that race the close."""
+    async with Burst(cluster, history) as burst:
+        for deed in (lambda: restart(cluster.nodes[0]), lambda: kill_database(run, cluster, 0)):
+            poll = await burst.open_poll()
+            voting = burst.start(burst.vote(poll, 1.0, ballots=2))
+            await burst.acks(len(burst.tablets))
+            await burst.meanwhile(deed)
+            await voting
+            await burst.close(poll)
+        await burst.settle()
+
+
+@PATIENCE
+def test_an_evening_of_faults_loses_nothing_and_doubles_nothing():
+    run = Run("short", "an evening of faults", "a", seed=1)
+    try:
+        with Cluster(nodes=2, voters=30) as cluster:
+            history = cluster.begin_history()
+            in_loop(evening(run, cluster, history))
+            in_loop(races(run, cluster, history, 3))
+            assert run.judge(cluster, history) == []
+    except Skip as missing:
+        pytest.skip(str(missing))
+    assert history.acks >= 2 * 30 * 2
+    assert history.counts["close", "ok"] == 5
+
+
+@PATIENCE
+def test_a_kill_on_sqlite_loses_nothing_and_doubles_nothing():
+    run = Run("short", "a kill on SQLite", "a", seed=1)
+    in_hall(run, Hall("sqlite", 30, 2, 1))
+    assert (run.violations, run.kills, run.acks) == ([], 1, 60)
+
+
+def test_every_fault_is_in_the_table_once_and_has_its_title():
+    faults.load()
+    assert {"F1", "F1b", "F2", "F5", "F6", "F7", "F9", "F11", "F12", "F15", "F17", "F19", "F22", "F23"} <= FAULTS.keys()
+    assert all(entry.title and set(entry.tiers) <= {"a", "b"} for entry in FAULTS.values())
 
 
 def ballot(member: str, key: str, choice: str = "in_favour", turn: int = 1) -> dict:

@@ -90,7 +90,7 @@ async def strangers(burst: Burst) -> None:
 @fault("F9", "one of two nodes behind HAProxy killed, and drained, in a vote")
 def node_gone(run: Run) -> None:
     with Cluster(nodes=2, proxy=True, voters=200) as cluster:
-        history = History(cluster.folder / "history.jsonl")
+        history = cluster.begin_history()
         in_loop(died_and_drained(run, cluster, history, 5))
         run.judge(cluster, history)
 
@@ -104,7 +104,7 @@ async def only_strangers(burst_of: Cluster, history: History) -> None:
 @twin("F9", "sockets are let in from any origin")
 def any_origin(run: Run) -> None:
     with Cluster(nodes=2, voters=20, twin="any-origin") as cluster:
-        history = History(cluster.folder / "history.jsonl")
+        history = cluster.begin_history()
         in_loop(only_strangers(cluster, history))
         run.judge(cluster, history)
 
@@ -149,7 +149,7 @@ def lie_to(cluster: Cluster, burst: Burst, *, forged: bool) -> None:
 @fault("F12", "the bus killed, emptied, and full of forged hints", tiers="ab")
 def bus_lost(run: Run) -> None:
     with Cluster(nodes=2, voters=20 if run.tier == "a" else 150) as cluster:
-        history = History(cluster.folder / "history.jsonl")
+        history = cluster.begin_history()
         in_loop(without_bus(run, cluster, history, 1 if run.tier == "a" else 10))
         run.judge(cluster, history)
 
@@ -165,6 +165,6 @@ async def believed(cluster: Cluster, history: History) -> None:
 @twin("F12", "a hint is believed as if it were content")
 def hint_is_content(run: Run) -> None:
     with Cluster(nodes=2, voters=20, twin="hint-is-content") as cluster:
-        history = History(cluster.folder / "history.jsonl")
+        history = cluster.begin_history()
         in_loop(believed(cluster, history))
         run.judge(cluster, history)

@@ -43,7 +43,7 @@ async def in_bad_weather(run: Run, cluster: Cluster, history: History, rounds: i
 @fault("F5", "frames dropped, doubled, reordered, delayed, lines cut", tiers="ab")
 def bad_weather(run: Run) -> None:
     with Cluster(voters=SITES * DEVICES) as cluster:
-        history = History(cluster.folder / "history.jsonl")
+        history = cluster.begin_history()
         in_loop(in_bad_weather(run, cluster, history, 1 if run.tier == "a" else 20))
         run.judge(cluster, history)
 
@@ -86,6 +86,6 @@ async def receipts_held_back(run: Run, cluster: Cluster, history: History, round
 @fault("F1b", "SIGKILL between the commit and the receipt's arrival")
 def between_commit_and_receipt(run: Run) -> None:
     with Cluster(voters=20) as cluster:
-        history = History(cluster.folder / "history.jsonl")
+        history = cluster.begin_history()
         in_loop(receipts_held_back(run, cluster, history, 50))
         run.judge(cluster, history)
