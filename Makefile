@@ -12,7 +12,7 @@ WEB_SOURCES := $(shell find $(WEB)/src $(WEB)/public $(WEB)/scripts -type f 2>/d
 
 unreached = { echo "Packages from $(1) could not be installed; is the network there? Details: $(2)"; exit 1; }
 
-.PHONY: help demo test check format types lock clean bench-idp bench-live soak-idp
+.PHONY: help demo test check format types lock clean bench-idp bench-live soak-idp faults
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
@@ -30,6 +30,10 @@ bench-idp: .stamp-python ## measure idp against two other providers; BENCH="--qu
 
 bench-live: .stamp-python ## measure sockets and ballots against other servers; BENCH="--quick", "--only fan-out,votes"
 	@exec $(PY) -m tests.bench.live $(BENCH)
+
+faults: .stamp-python ## break the service in every way of docs/promises.md; FAULTS="--only F1,F9", "--tier a", "--seed 7"
+	@$(PY) -m tests.faults.needed
+	@exec $(PY) -m tests.faults $(FAULTS)
 
 soak-idp: .stamp-python ## half of idp's peak load for MINUTES=120: no error, no memory that grows
 	@exec $(PY) -m tests.bench.soak $(or $(MINUTES),120)

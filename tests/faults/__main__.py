@@ -15,7 +15,7 @@ from tests.faults.processes import ROOT
 from tests.faults.table import FAULTS, Run, perform
 
 HERE = Path(__file__).parent
-NOT_FAULTS = {"__init__", "__main__", "oracle", "twins", "conftest"}
+NOT_FAULTS = {"__init__", "__main__", "oracle", "twins", "conftest", "needed"}
 REPORT = ROOT / "var" / "faults" / "report.json"
 
 
