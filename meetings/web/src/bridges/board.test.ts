@@ -58,9 +58,9 @@ test('a line without a gap is one line, and half the height stands for a second'
 })
 
 test('where readings are missing the line breaks, and says since when', () => {
-  const chart = chartOf([reading(315), reading(300), reading(0)], NOW, false)
+  const chart = chartOf([reading(330), reading(315), reading(300), reading(15, null), reading(0)], NOW, false)
   expect(chart.line.match(/M/g)).toHaveLength(2)
-  expect(chart.breaks).toEqual([{ x: 260, width: 52 }])
+  expect(chart.breaks).toEqual([{ x: 260, width: 49.4 }])
   expect(chart.cutAt).toBe('2026-12-09T02:55:00.000Z')
 })
 

@@ -33,16 +33,21 @@ export function chartOf(readings: readonly Reading[], now: number, lost: boolean
   let cutAt: string | null = null
   let line = ''
   let before: number | null = null
+  let lifted = true // the pen, until the next delay that is known
   const broke = (from: number, to: number): void => {
     breaks.push({ x: x(from), width: round(x(to) - x(from)) })
     cutAt = new Date(from).toISOString()
   }
   for (const one of heard) {
     const at = Date.parse(one.at)
-    const away = before !== null && at - before > GAP
-    if (away) broke(before!, at)
-    if (one.delay !== null) line += `${line && !away ? 'L' : 'M'}${x(at)} ${y(one.delay)}`
+    if (before !== null && at - before > GAP) {
+      broke(before, at)
+      lifted = true
+    }
     before = at
+    if (one.delay === null) continue
+    line += `${lifted ? 'M' : 'L'}${x(at)} ${y(one.delay)}`
+    lifted = false
   }
   if (lost && before !== null) broke(before, now)
   return { line, breaks, cutAt, second: y(1000) }
