@@ -109,7 +109,7 @@ class Node(Process):
         module = ["tests.faults.twins", twin] if twin else ["deploy.cli", "serve", "meetings"]
         self.command = [sys.executable, "-m", *module, "--port", str(self.port)]
 
-    def status(self, path: str = "/readyz", within: float = 2) -> int:
+    def status(self, path: str = "/readyz", within: float = 4) -> int:
         """Of a GET; 0 where nobody answers."""
         connection = http.client.HTTPConnection(self.host, self.port, timeout=within)
         try:
@@ -120,7 +120,7 @@ class Node(Process):
         finally:
             connection.close()
 
-    def wait_ready(self, within: float = 60) -> float:
+    def wait_ready(self, within: float = 150) -> float:
         """Seconds until it says that it can serve."""
         return until(lambda: self.status() == 200, within, f"{self.name} is not ready: {self.log}", self)
 
