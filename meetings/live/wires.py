@@ -188,7 +188,7 @@ class Wire(WebSocketsSansIOProtocol):
             return False
         self._allowance -= 1
         if self._allowance < 0:
-            self.end(CloseCode.POLICY_VIOLATION)
+            self._stop_flood()
             return True
         self.frames = [apply_mask(data[-size:] if size else b"", data[-size - 4 : -size or None])]
         self.send_receive_event_to_app()
@@ -203,7 +203,7 @@ class Wire(WebSocketsSansIOProtocol):
                 continue
             self._allowance -= 1
             if self._allowance < 0:
-                self.end(CloseCode.POLICY_VIOLATION)
+                self._stop_flood()
             elif event.opcode in (Opcode.TEXT, Opcode.CONT):
                 self.frames = [event.data] if event.opcode is Opcode.TEXT else [*self.frames, event.data]  # type: ignore[list-item]
                 if event.fin:
@@ -215,6 +215,11 @@ class Wire(WebSocketsSansIOProtocol):
             elif event.opcode is Opcode.CLOSE:
                 self.handle_close(event)
                 self.close_sent = True
+
+    def _stop_flood(self) -> None:
+        """Nothing more is read, not even the answer to the close: the flood would go on until it comes."""
+        self.end(CloseCode.POLICY_VIOLATION)
+        self.transport.close()
 
     def _hear_beat(self, opcode: Opcode) -> None:
         if opcode is Opcode.PING:
