@@ -159,6 +159,52 @@ OVER = [  # asked of a meeting that is over
 ]
 ROWS = [*BODIES, *AGENDA, *PEOPLE, *BRIDGES, *PAPERS, *VOTES]
 
+
+@dataclass(frozen=True)
+class Message:
+    """What may be said on a socket, who gets `answer` to it, and with which code it is refused to who comes in all the same.
+
+    Nobody else comes in: a ticket is for one's own meeting.
+    """
+
+    type: str
+    allowed: set[str]
+    json: dict[str, Any]
+    answer: str
+    refused: dict[str, str] = field(default_factory=dict)
+
+
+CAST = {"poll_id": "{poll_id}", "choice": "against", "key": "{key}", "replaces": None}
+NOT_THEIRS = {TELLER: "not-eligible", GUEST: "not-eligible", STRANGER: "not-found", ELSEWHERE: "not-found"}
+MESSAGES = {  # by the socket on which they are said
+    "/api/live": [
+        Message("hello", SEATED, {"epoch": None, "since": None}, "snapshot"),
+        Message("vote.cast", VOTING, CAST, "vote.receipt", NOT_THEIRS),
+    ],
+    "/api/live/relay": [  # by the relay of a room, which is no person; what tablets say through it is of the other socket
+        Message(kind, set(), {}, "") for kind in ("enter", "said", "left", "silent", "token")
+    ],
+}
+FRAMES = {  # and who may hear what the server says
+    **dict.fromkeys(("snapshot", "events", "turnout", "heartbeat", "vote.refused"), SEATED),
+    **dict.fromkeys(("presence", "bridges"), CONDUCTING),
+    "vote.receipt": VOTING,
+}
+TO_ALL, TO_THE_DESK, TO_READERS = "all", "desk", "those who may read the paper"
+EVENTS = {  # to whom each event of the log is told, once the meeting is published
+    **dict.fromkeys(("meeting.published", "meeting.changed", "meeting.opened", "meeting.adjourned", "meeting.closed"), TO_ALL),
+    **dict.fromkeys(("item.entered", "agenda.changed", "members.changed", "page.led"), TO_ALL),
+    **dict.fromkeys(("paper.published", "paper.withdrawn", "note.shared"), TO_READERS),
+    **dict.fromkeys(("member.checked_in", "member.marked", "bridges.changed"), TO_ALL),
+    **dict.fromkeys(("bridge.joined", "bridge.lost", "bridge.returned", "bridge.rolled"), TO_ALL),
+    "bridge.noted": TO_THE_DESK,
+    **dict.fromkeys(("speech.requested", "speech.withdrawn", "speech.moved", "speech.ended"), TO_ALL),
+    **dict.fromkeys(("floor.given", "floor.paused", "floor.resumed", "floor.extended"), TO_ALL),
+    **dict.fromkeys(("poll.prepared", "poll.opened", "poll.extended", "poll.closed", "outcome.declared"), TO_ALL),
+    "poll.counted": TO_THE_DESK,
+    **dict.fromkeys(("minutes.drafted", "minutes.frozen", "minutes.signed", "minutes.proved", "minutes.returned"), TO_ALL),
+}
+
 # Open to strangers, and what a bare request gets there; None: the web app's one page, which is made by its build.
 PUBLIC: dict[tuple[str, str], int | None] = {
     ("GET", "/api/config"): 200,
