@@ -17,7 +17,7 @@ from idp.login.rules import PASSWORD, is_fresh
 from idp.settings import IdpSettings
 from shared import audit
 from shared.clock import Now
-from shared.db import Tx
+from shared.db import Tx, forget_written
 from shared.ids import digest, new_id, new_token
 from shared.jobs import enqueue
 from shared.prepared import Prepared
@@ -82,6 +82,7 @@ def end_session(tx: Session, now: datetime, session: SignInSession, *, reason: s
     """End it; every grant given in it is dead from this instant, since a grant lives no longer than its session."""
     if session.ended_at is None:
         session.ended_at = now
+        forget_written(tx)
         audit.record(tx, now, "session.ended", actor=session.account_id, object=session.id, reason=reason)
         enqueue(tx, ENDED, {"session": session.id}, now + JOB_AFTER, unique_key=f"{ENDED}:{session.id}")
 
