@@ -71,6 +71,13 @@ class Store:
         """Of the plain bytes."""
         return self._open(sha256)[1]
 
+    def check(self, sha256: str) -> int:
+        """Read it whole, and an empty one's seal too; its size. `MissingBlob`, `DamagedBlob`."""
+        salt, size = self._open(sha256)
+        for _ in self._chunks(sha256, salt, size, 0, max(size, 1)):
+            pass
+        return size
+
     def free(self) -> tuple[int, bool]:
         """Bytes that are left, and whether they are too few to take in a new paper."""
         return self._place.free()

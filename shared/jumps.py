@@ -22,12 +22,14 @@ class Watch(threading.Thread):
 
     def __init__(self, db: Database) -> None:
         super().__init__(name="clock", daemon=True)
-        self._db = db
+        self._db, self._over = db, threading.Event()
+
+    def stop(self) -> None:
+        self._over.set()
 
     def run(self) -> None:
         known = _apart()
-        while True:
-            time.sleep(EVERY)
+        while not self._over.wait(EVERY):
             present = _apart()
             if abs(present - known) > LEAST:
                 self._mark(present - known)

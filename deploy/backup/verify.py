@@ -58,7 +58,7 @@ def _faults_of_documents(tx: Session, settings: Settings) -> Iterator[str]:
     for version in versions:
         which = f"document {version.document_id}, version {version.number} ({version.name}), {version.sha256}"
         try:
-            size = sum(len(chunk) for chunk in store.read(version.sha256))
+            size = store.check(version.sha256)
         except MissingBlob:
             yield f"{which}: missing"
         except DamagedBlob:

@@ -150,6 +150,22 @@ def test_a_write_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.parametrize("size", [0, 1, CHUNK + 7])
+def test_a_check_finds_a_bit_wherever_it_turned(tmp_path: Path, size: int) -> None:
+    store = open_store(str(tmp_path), KEY)
+    blob = store.put(bytes(size))
+    assert store.check(blob.sha256) == size
+    [file] = tmp_path.glob("*/*")
+    sound = file.read_bytes()
+    for place in (0, 5, HEADER - 1, HEADER, len(sound) - 1):
+        file.write_bytes(sound[:place] + bytes([sound[place] ^ 1]) + sound[place + 1 :])
+        with pytest.raises(DamagedBlob):
+            store.check(blob.sha256)
+    file.unlink()
+    with pytest.raises(MissingBlob):
+        store.check(blob.sha256)
+
+
 def test_a_full_disk_is_told_as_such_and_keeps_no_half(tmp_path: Path) -> None:
     def into_a_full_disk() -> Iterator[bytes]:
         yield b"half"

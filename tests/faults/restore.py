@@ -1,0 +1,276 @@
+"""Going back in time: PostgreSQL to an instant between two ballots, the embedded default to a backup made during a vote.
+
+What of the lost time was acknowledged is lost by intent; what was used before must not come back to life.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import select
+
+from docs_store import versions
+from docs_store.store import derive_key, open_store
+from meetings.live.models import MeetingLog
+from meetings.voting.models import Ballot
+from shared import clock
+from shared.db import Database
+from tests.faults.burst import Burst
+from tests.faults.burst import run as in_loop
+from tests.faults.cluster import Cluster, Skip
+from tests.faults.history import History
+from tests.faults.processes import DEBIAN, ROOT, Node, Postgres, Process, until
+from tests.faults.table import Run, fault, twin
+
+RTO = 300.0  # seconds
+AFTER = {"iat": 2}  # seconds by which the clock of an issuer may be ahead
+
+
+class Restored(Postgres):
+    """A second server whose data directory a script has laid out."""
+
+    def lay_out(self, base: Path, wal: Path, at: str) -> None:
+        for one in (self.folder, self.socket):
+            one.mkdir()
+            give(one)
+        script = [ROOT / "deploy/backup/postgresql-restore.sh", base, wal, self.data, at]
+        subprocess.run(script, check=True, env=tools(), cwd="/", **as_postgres())
+        self.settings["archive_mode"] = "off"
+
+    def is_writable(self) -> bool:
+        return self.accepts() and self.ask("SELECT pg_is_in_recovery()") == [(False,)]
+
+
+def as_postgres() -> dict[str, object]:
+    return {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
+
+
+def give(path: Path) -> None:
+    path.chmod(0o755)
+    if os.geteuid() == 0:
+        shutil.chown(path, "postgres", "postgres")
+
+
+def tools(**more: str) -> dict[str, str]:
+    return {**os.environ, "PATH": f"{DEBIAN}:{os.environ['PATH']}", **more}
+
+
+def archiving(cluster: Cluster) -> None:
+    assert cluster.postgres
+    wal = cluster.folder / "wal"
+    wal.mkdir()
+    give(wal)
+    cluster.postgres.settings |= {
+        "wal_level": "replica",
+        "archive_mode": "on",
+        "archive_timeout": "60",
+        "archive_command": f"test ! -f {wal}/%f && cp %p {wal}/.%f && mv {wal}/.%f {wal}/%f",
+    }
+
+
+def base_backup(cluster: Cluster) -> Path:
+    assert cluster.postgres
+    folder = cluster.folder / "base"
+    folder.mkdir()
+    give(folder)
+    script = [ROOT / "deploy/backup/postgresql-base.sh", folder]
+    environment = tools(PGHOST=str(cluster.postgres.socket), PGUSER="postgres")
+    done = subprocess.run(script, check=True, env=environment, cwd="/", capture_output=True, text=True, **as_postgres())
+    return Path(done.stdout.strip().splitlines()[-1])
+
+
+def command(cluster: Cluster, url: str, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, **cluster.environment, "DATABASE_URL": url, **more}
+    return subprocess.run(
+        [sys.executable, "-m", "deploy.cli", *words], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+
+
+def put_paper(cluster: Cluster, content: bytes) -> None:
+    store = open_store(cluster.environment["STORAGE_URL"], derive_key(cluster.environment["SECRET"], "documents"))
+    blob = store.put(content)
+    with closing(Database(cluster.url)) as db, db.write() as tx:
+        now = clock.now()
+        versions.append(tx, versions.create(tx, now), blob, now, name="to-trinh.pdf", added_by="-")
+
+
+def receipts(url: str) -> set[str]:
+    with closing(Database(url)) as db, db.read() as tx:
+        return set(tx.scalars(select(Ballot.receipt)))
+
+
+def epoch_of(url: str) -> str:
+    with closing(Database(url)) as db, db.read() as tx:
+        return tx.scalars(select(MeetingLog.epoch)).one()
+
+
+def told(ballots: list[object]) -> set[str]:
+    return {one.receipt["receipt"] for one in ballots}  # type: ignore[attr-defined]
+
+
+def need_dead(run: Run, cluster: Cluster, node: Node, old_token: str, old_ticket: str, old_epoch: str) -> None:
+    """What was given out before is refused; who signs in anew starts from a snapshot of another epoch."""
+    if asked(cluster, node, "GET", "", old_token)[0] != 401:
+        run.violations.append("I8 an access token of before the restore is taken")
+    later = int(clock.now().timestamp()) + AFTER["iat"]
+    fresh = cluster.token("d0", iat=later)
+    status, state = asked(cluster, node, "GET", "", fresh)
+    if status != 200:
+        run.violations.append(f"I8 nobody gets in after the restore: {status}")
+    elif state["epoch"] == old_epoch:
+        run.violations.append("I6 the log goes on in the same epoch")
+    if redeemed(cluster, node, old_ticket):
+        run.violations.append("I8 a ticket of before the restore lets in")
+
+
+def asked(cluster: Cluster, node: Node, method: str, path: str, token: str) -> tuple[int, dict[str, object]]:
+    import httpx2
+
+    address = f"http://{node.host}:{node.port}/api/meetings/{cluster.meeting_id}/{path}"
+    answer = httpx2.request(method, address.rstrip("/"), headers={"authorization": f"Bearer {token}"}, timeout=20)
+    return answer.status_code, answer.json() if answer.content else {}
+
+
+def redeemed(cluster: Cluster, node: Node, ticket: str) -> bool:
+    from websockets.exceptions import InvalidStatus
+    from websockets.sync.client import connect
+
+    try:
+        with connect(f"ws://{node.host}:{node.port}/api/live?ticket={ticket}", origin=cluster.address):
+            return True
+    except InvalidStatus:
+        return False
+
+
+@dataclass
+class Course:
+    """What was before the instant, and after it."""
+
+    kept: set[str] = field(default_factory=set)
+    lost: set[str] = field(default_factory=set)
+    base: Path = Path()
+    at: str = ""
+    ticket: str = ""
+
+
+async def until_the_loss(run: Run, cluster: Cluster, history: History, course: Course) -> None:
+    """A vote that is closed, a base backup, half of another vote; the instant; the other half, and its close."""
+    assert cluster.postgres
+    async with Burst(cluster, history, seed=run.seed) as burst:
+        before = await burst.open_poll("Trước sao lưu")
+        course.kept |= told(await burst.vote(before, 1))
+        await burst.close(before)
+        course.base = await burst.meanwhile(lambda: base_backup(cluster))
+        poll = await burst.open_poll()
+        half = len(burst.tablets) // 2
+        course.kept |= told(await burst.vote(poll, 1, tablets=burst.tablets[:half]))
+        course.ticket = (await burst.meanwhile(lambda: cluster.insist("d1", "POST", "ticket")))["ticket"]
+        course.at = str(cluster.postgres.ask("SELECT clock_timestamp()")[0][0])
+        course.lost |= told(await burst.vote(poll, 1, tablets=burst.tablets[half:]))
+        await burst.close(poll)
+        await burst.settle()
+
+
+def to_an_instant(run: Run, *, bump: bool = True) -> None:
+    if not (DEBIAN / "pg_basebackup").exists():
+        raise Skip("pg_basebackup of Debian (postgresql-15)")
+    with Cluster(voters=60, prepare=archiving) as cluster:
+        assert cluster.postgres
+        put_paper(cluster, b"%PDF-1.7 " + bytes(range(256)) * 100)
+        history, course = History(cluster.folder / "history.jsonl"), Course()
+        in_loop(until_the_loss(run, cluster, history, course))
+        run.judge(cluster, history)
+        old_epoch, old_token = epoch_of(cluster.url), cluster.token("d0")
+        segment = cluster.postgres.ask("SELECT pg_walfile_name(pg_switch_wal())")[0][0]
+        until((cluster.folder / "wal" / str(segment)).exists, 30, "the log is not archived")
+        for one in (*cluster.nodes, cluster.postgres):
+            one.kill()
+        run.kills += 1
+        started = time.monotonic()
+        restored = Restored("restored", cluster.folder / "restored")
+        node = Node("node-restored", cluster.folder, cluster.environment | {"DATABASE_URL": restored.url()})
+        with ending(node, restored):
+            restored.lay_out(course.base, cluster.folder / "wal", course.at)
+            restored.start()
+            until(restored.is_writable, 60, f"no end of recovery: {restored.log}", restored)
+            if bump:
+                assert command(cluster, restored.url(), "epoch", "bump").returncode == 0
+            verified = command(cluster, restored.url(), "verify")
+            node.start()
+            node.wait_ready()
+            run.figure("RTO of this small server, s", time.monotonic() - started, RTO)
+            found = receipts(restored.url())
+            run.violations += [f"I1 acknowledged before the instant and gone: {one}" for one in course.kept - found]
+            run.violations += [f"I3 cast after the instant and here: {one}" for one in found - course.kept]
+            run.violations += [f"I6 {line}" for line in verified.stdout.splitlines() if not line.startswith("✓")]
+            assert course.lost, "nothing was cast after the instant"
+            need_dead(run, cluster, node, old_token, course.ticket, old_epoch)
+
+
+@contextmanager
+def ending(*processes: Process) -> Iterator[None]:
+    """Whatever happens, they do not outlive this."""
+    try:
+        yield
+    finally:
+        for one in processes:
+            one.stop()
+
+
+def to_a_backup(run: Run) -> None:
+    """The embedded default: `dienhong backup` in the middle of a vote, the machine lost, `dienhong restore`."""
+    with Cluster(voters=60, database="sqlite") as cluster:
+        put_paper(cluster, b"%PDF-1.7 " + bytes(range(256)) * 100)
+        history = History(cluster.folder / "history.jsonl")
+        kept = set[str]()
+        backups = cluster.folder / "backups"
+
+        async def course() -> None:
+            async with Burst(cluster, history, seed=run.seed) as burst:
+                poll = await burst.open_poll()
+                half = len(burst.tablets) // 2
+                kept.update(told(await burst.vote(poll, 1, tablets=burst.tablets[:half])))
+                voting = burst.start(burst.vote(poll, 3, tablets=burst.tablets[half:]))
+                done = await burst.meanwhile(lambda: command(cluster, cluster.url, "backup", str(backups)))
+                assert done.returncode == 0, done.stderr
+                await voting
+                run.figure("p99 of an acknowledgement, s", history.percentile(0.99), 1.0)
+                await burst.close(poll)
+                await burst.settle()
+
+        in_loop(course())
+        run.judge(cluster, history)
+        old_epoch, old_token, old_ticket = epoch_of(cluster.url), cluster.token("d0"), cluster.insist("d1", "POST", "ticket")
+        node = cluster.nodes[0]
+        node.kill()
+        run.kills += 1
+        every = receipts(cluster.url)
+        for path in [*cluster.folder.glob("meetings.db*")]:
+            path.unlink()
+        shutil.rmtree(cluster.folder / "documents")
+        done = command(cluster, cluster.url, "restore", str(backups))
+        run.violations += [f"I6 {line}" for line in (done.stdout + done.stderr).splitlines() if line.startswith("✗")]
+        assert done.returncode == 0, done.stderr
+        found = receipts(cluster.url)
+        run.violations += [f"I1 acknowledged before the backup and gone: {one}" for one in kept - found]
+        run.violations += [f"I3 in the backup and nowhere else: {one}" for one in found - every]
+        node.start()
+        node.wait_ready()
+        need_dead(run, cluster, node, old_token, old_ticket["ticket"], old_epoch)
+
+
+@fault("F13", "back to an instant between two ballots; to a backup made in a vote")
+def going_back(run: Run) -> None:
+    to_an_instant(run)
+    to_a_backup(run)
+
+
+@twin("F13", "a restore without a new epoch")
+def going_back_without_an_epoch(run: Run) -> None:
+    to_an_instant(run, bump=False)
