@@ -155,10 +155,11 @@ class Lines:
                     log.info("relay.up")
                     await self._carry(line, lives)
                 log.warning("relay.lost", code=line.close_code)
-            except (OSError, WebSocketException, *UNAVAILABLE) as error:
+            except Exception as error:  # whatever it is, the room goes on trying
                 if isinstance(error, InvalidStatus):
                     self._credentials.forget()
-                log.warning("relay.no-line", error=type(error).__name__, status=_status(error))
+                expected = isinstance(error, (OSError, WebSocketException, *UNAVAILABLE))
+                log.warning("relay.no-line", error=type(error).__name__, status=_status(error), exc_info=not expected)
             await asyncio.sleep(random() * pause)  # noqa: S311
             pause = min(2 * pause, LONGEST_PAUSE)
 
