@@ -12,6 +12,7 @@ import httpx2
 from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Response
+from websockets.protocol import State
 from websockets.typing import Origin
 from websockets.uri import parse_uri
 
@@ -42,7 +43,10 @@ class Line(asyncio.Protocol):
         self._heard, self._ended = heard, ended
         self._parts: list[bytes] = []
         self._opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.open = False
+
+    @property
+    def open(self) -> bool:
+        return self._protocol.state is State.OPEN
 
     @classmethod
     async def connect(cls, url: str, origin: str, heard: Callable[[bytes], None], ended: Callable[[int, str], None]) -> "Line":
@@ -57,8 +61,9 @@ class Line(asyncio.Protocol):
         return line
 
     def say(self, text: str) -> None:
-        self._protocol.send_text(text.encode())
-        self._flush()
+        if self.open:
+            self._protocol.send_text(text.encode())
+            self._flush()
 
     def leave(self) -> None:
         if self.open:
@@ -80,22 +85,24 @@ class Line(asyncio.Protocol):
                 self._parts.append(bytes(event.data))
                 if event.fin:
                     text, self._parts = b"".join(self._parts), []
-                    self._heard(text)
+                    if self.open:
+                        self._heard(text)
         self._flush()
 
     def _shake(self, response: Response) -> None:
-        if self._protocol.handshake_exc is None:
-            self.open = True
+        if self._opened.done():  # nobody waits for it any more
+            self.transport.close()
+        elif self._protocol.handshake_exc is None:
             self._opened.set_result(None)
         else:
             self._opened.set_exception(LineRefused(str(response.status_code)))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        was_open, self.open = self.open, False
-        if was_open:
-            self._ended(self._protocol.close_code or 1006, self._protocol.close_reason or "")
-        elif not self._opened.done():
+        self._protocol.receive_eof()
+        if not self._opened.done():
             self._opened.set_exception(LineRefused(type(exc).__name__ if exc else "closed"))
+        elif not self._opened.cancelled() and not self._opened.exception():
+            self._ended(self._protocol.close_code or 1006, self._protocol.close_reason or "")
 
     def _flush(self) -> None:
         for data in self._protocol.data_to_send():
@@ -114,7 +121,8 @@ class Requests:
 
     def __init__(self, url: str, copy_id: str, secret: str) -> None:
         self.url, self._secret, self._below = url, secret, f"{url}/api/meetings/{copy_id}"
-        many = httpx2.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE)
+        # A connection that rests is given up before the server does, which closes it after five seconds.
+        many = httpx2.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE, keepalive_expiry=2.0)
         self.http = httpx2.AsyncClient(timeout=PATIENCE, limits=many, verify=_trust())
         self._turn = asyncio.Semaphore(AT_ONCE)
 

@@ -46,7 +46,7 @@ def run(db: Database, origin: str, url: str, rehearsal_id: str, told: Tell = lam
 
     result = None
     try:
-        with _ending_with(signal.SIGTERM), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with _interruptible(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             result = runner.run(_measure(db, Crowd(_members(db, copy_id), Requests(url, copy_id, secret), origin), tell))
     finally:
         tell(Progress(step="clearing", percent=98))
@@ -62,19 +62,28 @@ def _members(db: Database, copy_id: str) -> list[str]:
 
 
 @contextmanager
-def _ending_with(ending: signal.Signals) -> Iterator[None]:
-    """As with Ctrl-C: what has been made is cleared away."""
-    before = signal.signal(ending, signal.default_int_handler)
+def _interruptible() -> Iterator[None]:
+    """SIGTERM is as Ctrl-C, and neither is ignored, as a shell's background job inherits it: what was made is cleared away."""
+    wanted = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: lambda *_: os.kill(os.getpid(), signal.SIGINT)}
+    before = {ending: signal.signal(ending, handler) for ending, handler in wanted.items()}
     try:
         yield
     finally:
-        signal.signal(ending, before)
+        for ending, handler in before.items():
+            signal.signal(ending, handler)
 
 
 async def _measure(db: Database, crowd: Crowd, tell: Tell) -> Result:
     _allow_many_files()
-    course, lateness, server = Course(crowd, partial(_stored, db), tell), Lateness(), Server(crowd.requests)
-    started = monotonic()
+    try:
+        async with crowd.requests.http:
+            return await _measured(Course(crowd, partial(_stored, db), tell))
+    finally:
+        await asyncio.sleep(0.1)  # sockets that were closed leave the loop in its next turns
+
+
+async def _measured(course: Course) -> Result:
+    crowd, lateness, server, started = course.crowd, Lateness(), Server(course.crowd.requests), monotonic()
     await server.look()
     beside = [asyncio.create_task(lateness.watch()), asyncio.create_task(server.watch())]
     try:
@@ -87,9 +96,7 @@ async def _measure(db: Database, crowd: Crowd, tell: Tell) -> Result:
             task.cancel()
     await server.look()
     seconds = monotonic() - started
-    await crowd.requests.http.aclose()
-    counts = course.counts | {"errors": crowd.errors.total()}
-    figures = rules.judge(crowd.times, counts)
+    figures = rules.judge(crowd.times, course.counts | {"errors": crowd.errors.total()})
     return Result(
         figures=[FigureView.model_validate(figure) for figure in figures],
         errors=dict(crowd.errors.most_common(20)),

@@ -171,3 +171,20 @@ def lose(served: Served) -> None:
 def test_a_server_that_loses_one_ballot_fails(served):
     result = served.rehearse(10, beside=lose)
     assert (found(result)["lost"], result.passed) == (1, False), result.errors
+
+
+def end(served: Served) -> None:
+    """Whoever runs the rehearsal ends it, as the service does with its own when it ends."""
+    served.until(select(Ballot.key))
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.parametrize("served", ["sqlite"], indirect=True)
+def test_a_rehearsal_that_is_ended_on_its_way_leaves_nothing_behind(served):
+    before = kept(served.db)
+    with pytest.raises(KeyboardInterrupt):
+        served.rehearse(10, beside=end)
+    assert kept(served.db) == before
+    with served.db.read() as tx:
+        newest = tx.scalars(select(Rehearsal).order_by(Rehearsal.asked_at.desc())).first()
+    assert (newest.state, newest.copy_id, newest.pass_digest) == (State.BROKEN, None, None)
