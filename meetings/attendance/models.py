@@ -1,10 +1,10 @@
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, ForeignKey, and_, func, or_, select
+from sqlalchemy import ColumnElement, ForeignKey, func, or_, select, true
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from meetings.agenda.models import Meeting
-from meetings.bodies.models import Body, Member, bridges_of, count_voters
+from meetings.bodies.models import Member, bridges_of, count_voters
 from meetings.bodies.rules import LostBridge, Quorum, quorum
 from meetings.live.log import Level
 from meetings.live.views import AttendanceView, BridgeRoll, BridgeView, QuorumView
@@ -58,26 +58,27 @@ def has_checked_in(tx: Session, meeting_id: str, member_id: str) -> bool:
     return row is not None and row.state == "present"
 
 
-def _here(meeting_id: str) -> ColumnElement[bool]:
-    """Of `Member`, `Attendance` and `Body` joined: is here, and not at a bridge whose loss counts."""
-    lost = select(BridgeLine.bridge_id).where(
-        BridgeLine.meeting_id == meeting_id, BridgeLine.bridge_id == Member.bridge_id, BridgeLine.state == "lost"
-    )
-    counted = or_(Body.lost_bridge == LostBridge.COUNTS, ~lost.exists())
-    return and_(Attendance.meeting_id == meeting_id, Attendance.state == "present", counted)
+def _heard(tx: Session, meeting: Meeting) -> ColumnElement[bool]:
+    """Of a member: not at a bridge that is lost, where by the body's rule such members do not count."""
+    lost: list[str] = []
+    if meeting.body.lost_bridge != LostBridge.COUNTS:
+        lines = select(BridgeLine.bridge_id).where(BridgeLine.meeting_id == meeting.id, BridgeLine.state == "lost")
+        lost = list(tx.scalars(lines))
+    return or_(Member.bridge_id.is_(None), Member.bridge_id.not_in(lost)) if lost else true()
 
 
 def present_of(tx: Session, meeting_id: str) -> set[str]:
     """Ids of the members who are here, with or without a vote; by the body's rule without those at lost bridges."""
-    joined = select(Member.id).join(Attendance, Attendance.member_id == Member.id).join(Body, Body.id == Member.body_id)
-    return set(tx.scalars(joined.where(_here(meeting_id))))
+    here = select(Attendance.member_id).join(Member, Member.id == Attendance.member_id)
+    here = here.where(Attendance.meeting_id == meeting_id, Attendance.state == "present")
+    return set(tx.scalars(here.where(_heard(tx, tx.get_one(Meeting, meeting_id)))))
 
 
 def quorum_of(tx: Session, meeting: Meeting) -> Quorum:
     """By the body's rule, over all its members with a vote. Counted by the database: it is asked at each check-in."""
-    joined = select(func.count()).select_from(Member)
-    joined = joined.join(Attendance, Attendance.member_id == Member.id).join(Body, Body.id == Member.body_id)
-    present = tx.execute(joined.where(_here(meeting.id), Member.active, Member.votes)).scalar_one()
+    here = select(func.count()).select_from(Attendance).join(Member, Member.id == Attendance.member_id)
+    here = here.where(Attendance.meeting_id == meeting.id, Attendance.state == "present", Member.active, Member.votes)
+    present = tx.execute(here.where(_heard(tx, meeting))).scalar_one()
     return quorum(meeting.body.quorum_share, count_voters(tx, meeting.body_id), present)
 
 
