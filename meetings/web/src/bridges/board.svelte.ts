@@ -13,8 +13,8 @@ export class Board {
   #chosen = $state<string | null>(null)
   #trails = $state.raw<Record<string, Trail>>({})
   #detail = $state.raw<Detail | null>(null)
-  /** The last remark on each room that was heard since the board is open. */
   #remarks = $state.raw<Record<string, Remark>>({})
+  #asked = new Set<string>()
 
   readonly rooms = $derived.by(() => (this.meeting.state ? roomsOf(this.meeting.state, this.meeting.bridges?.bridges ?? {}, this.#trails) : []))
   readonly clusters = $derived(clustersOf(this.rooms))
@@ -29,7 +29,7 @@ export class Board {
     return this.#detail?.bridge.id === this.#chosen ? this.#detail : null
   }
 
-  /** The last remark on a room, where it was made while the board was open. */
+  /** The last remark on a room, where it was heard or fetched. */
   remark(id: string): Remark | undefined {
     return this.#remarks[id]
   }
@@ -57,13 +57,26 @@ export class Board {
   }
 
   async load(): Promise<void> {
-    const bridge_id = this.#chosen
-    if (!bridge_id) return
+    const id = this.#chosen
+    const detail = id && (await this.#fetch(id))
+    if (detail && this.#chosen === id) this.#detail = detail
+  }
+
+  /** Fetches the last remark on each of these rooms, once. */
+  async remind(ids: string[]): Promise<void> {
+    for (const id of ids.filter((one) => !this.#asked.has(one))) {
+      this.#asked.add(id)
+      const last = (await this.#fetch(id))?.notes.at(-1)
+      if (last && !this.#remarks[id]) this.#remarks = { ...this.#remarks, [id]: last }
+    }
+  }
+
+  async #fetch(bridge_id: string): Promise<Detail | null> {
     try {
-      const detail = await call('get', '/api/meetings/{meeting_id}/bridges/{bridge_id}', { path: { meeting_id: this.meeting.id, bridge_id } })
-      if (this.#chosen === bridge_id) this.#detail = detail
+      return await call('get', '/api/meetings/{meeting_id}/bridges/{bridge_id}', { path: { meeting_id: this.meeting.id, bridge_id } })
     } catch (error) {
-      if (!(error instanceof LineLost)) throw error // the board tells by itself how old it is
+      if (error instanceof LineLost) return null // the board tells by itself how old it is
+      throw error
     }
   }
 }
