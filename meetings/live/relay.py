@@ -19,6 +19,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
+import structlog
 from anyio.to_thread import run_sync
 from fastapi import WebSocket
 from pydantic import Field, TypeAdapter, ValidationError
@@ -33,6 +34,7 @@ from shared.app import record_refusal
 from shared.clock import now
 from shared.problems import Problem
 
+logger = structlog.get_logger()
 MOST_LINES = 500  # tablets behind one relay
 MOST_MESSAGE = 2 * MOST_SAID  # bytes: what a tablet says, and the line before it; or a token
 AS_TABLETS = 16  # as many frames and bytes as so many tablets may let wait, or say
@@ -125,6 +127,7 @@ class Relay:
         self._kept: list[bytes] = []
         self._next = 0
         self._watching = asyncio.create_task(self._watch())
+        logger.info("relay.came", client=client_id)
 
     def hear(self, text: str) -> None:
         head, _, body = text.partition("\n")
@@ -224,6 +227,7 @@ class Relay:
 
     def gone(self) -> None:
         self._watching.cancel()
+        logger.info("relay.went", client=self.client_id, lines=len(self.lines))
         for line in list(self.lines.values()):
             line.gone()
 
