@@ -1,7 +1,7 @@
 """One service for all attacks: our meeting in full course, and one of another body, whose people are called `x-...`."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from meetings import app as meetings_app
 from meetings.access import actions as access
 from meetings.agenda.models import Meeting
 from meetings.bodies.models import Member
+from meetings.voting.models import Poll
 from shared import clock
 from tests.makers import House, make_house
 from tests.meetings.conftest import PUBLIC_URL, Web, make_settings
@@ -27,10 +28,9 @@ class Standing(Web):
         self.poll = self.house.open_poll()
         return self.poll
 
-    def end_poll(self) -> None:
-        if self.poll:
-            self.house.close_poll(self.poll)
-        self.poll = ""
+    def end_poll(self) -> Poll | None:
+        poll, self.poll = self.poll, ""
+        return self.house.close_poll(poll) if poll else None
 
     poll = ""
 
@@ -67,21 +67,3 @@ def fresh_house(standing: Standing) -> Iterator[House]:
     house, standing.house = standing.house, make_house(standing.client.app.state.db)
     yield standing.house
     standing.house = house
-
-
-@pytest.fixture
-def told(standing: Standing) -> Callable[[], set[str]]:
-    """The refusals on record since the test began."""
-    from sqlalchemy import func, select
-
-    from shared.audit import AuditEvent
-
-    db = standing.client.app.state.db
-    with db.read() as tx:
-        before = tx.scalar(select(func.max(AuditEvent.seq))) or 0
-
-    def since() -> set[str]:
-        with db.read() as tx:
-            return {act for act in tx.scalars(select(AuditEvent.act).where(AuditEvent.seq > before)) if "refused" in act}
-
-    return since

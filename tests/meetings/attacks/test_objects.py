@@ -170,10 +170,11 @@ def test_a06_no_page_of_a_developer_is_open(standing):
         assert standing.client.get("/metrics", headers=headers).status_code == 404
 
 
-def test_a07_who_manages_one_body_manages_no_other_and_gives_nobody_rights_there(standing):
+def test_a07_who_manages_one_body_manages_no_other_and_gives_nobody_rights_there(standing, fresh_house):
     """A secretary imports people into the own body; what they are elsewhere stays as it is."""
     theirs = {"files": {"file": ("a.xlsx", xlsx(person("secretary", role="Thư ký"), person("administrator"), person("x-m3")))}}
     ours = body_id_of(standing)
+    assert fresh_house.meeting_id != standing.theirs.meeting_id
     for verb in ("preview", "import"):
         assert standing.call("x-secretary", "POST", f"/api/bodies/{ours}/members/{verb}", **theirs).status_code == 404
         assert standing.call("m3", "POST", f"/api/bodies/{ours}/members/{verb}", **theirs).status_code == 403

@@ -213,5 +213,4 @@ def test_w06_a_relay_speaks_for_no_tablet_but_its_own(standing, poll):
         assert other.enter(3, ticket(standing, "m4")) == 3
         other.hello(3)
         assert room.hello(1)
-    assert standing.house.close_poll(poll).not_voted == 6
-    standing.poll = ""
+    assert standing.end_poll().not_voted == 6
