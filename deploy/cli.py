@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from deploy import accounts
 from deploy.backup.commands import join, verify_service
 from deploy.rehearsal.command import rehearse
 from deploy.relay import commands
@@ -166,38 +167,8 @@ def add_administrator(username: str) -> None:
     db.close()
 
 
-@app.command("create-account")
-def create_account(username: str, full_name: str, email: str = "", post: str = "", honorific: str = "Ông") -> None:
-    """Make an account at idp (idp's `DATABASE_URL`) and print its first password, once."""
-    from idp.accounts import actions
-    from shared.clock import now
-    from shared.db import Database
-
-    db = Database(os.environ["DATABASE_URL"])
-    password = actions.new_password()
-    with db.write() as tx:
-        actions.create_account(
-            tx, now(), username=username, full_name=full_name, honorific=honorific, email=email, post=post, password=password
-        )
-    db.close()
-    typer.echo(password)
-
-
-@app.command("remove-second-factor")
-def remove_second_factor(username: str) -> None:
-    """Let who has lost telephone and recovery codes sign in at idp by password alone; be sure first who is asking."""
-    from idp.accounts.models import find_by_username
-    from idp.login.factors import remove_factor
-    from shared.clock import now
-    from shared.db import Database
-
-    db = Database(os.environ["DATABASE_URL"])
-    with db.write() as tx:
-        account = find_by_username(tx, username)
-        if account is None:
-            raise typer.BadParameter("no such account")
-        remove_factor(tx, now(), account.id, actor="command")
-    db.close()
+for _name, _command in accounts.COMMANDS.items():
+    app.command(_name)(_command)
 
 
 @app.command("rotate-keys")

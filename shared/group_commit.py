@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
+from shared.problems import Unavailable
+
 MOST = 64  # works in one transaction: bounds how long the first of them waits for the last
 
 T = TypeVar("T")
@@ -63,6 +65,7 @@ class Group:
         self._waiting: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
         self._started = threading.Lock()
+        self._closed = False
 
     async def run(self, work: Callable[[Session], T]) -> T:
         """The work's result, after the transaction that holds it is committed; or its error, with nothing of it kept.
@@ -72,7 +75,7 @@ class Group:
         """
         loop = asyncio.get_running_loop()
         one = _Waiting(work, loop, loop.create_future())
-        if self._at_once is None:
+        if self._at_once is None or self._closed:
             self._hand_over([one])
         else:
             self._soon(one, loop)
@@ -104,6 +107,11 @@ class Group:
             self._rests_until = loop.time() + self._pause
 
     def _hand_over(self, batch: list[_Waiting]) -> None:
+        if self._closed:
+            for one in batch:
+                one.error = Unavailable()
+            _settle(batch)
+            return
         if not self._thread.ident:
             with self._started:
                 if not self._thread.ident:
@@ -112,7 +120,8 @@ class Group:
             self._waiting.put(one)
 
     def close(self) -> None:
-        """Run what waits, then end the thread."""
+        """Run what waits, then end the thread. Work that comes later is refused: nobody is left who would do it."""
+        self._closed = True
         self._waiting.put(None)
         if self._thread.ident:
             self._thread.join(timeout=10)

@@ -64,6 +64,12 @@ def deactivate(tx: Session, now: datetime, account: Account, *, actor: str = "-"
     audit.record(tx, now, "account.deactivated", actor=actor, object=account.id)
 
 
+def reactivate(tx: Session, now: datetime, account: Account, *, actor: str = "-") -> None:
+    """Open a closed account again."""
+    account.active = True
+    audit.record(tx, now, "account.reactivated", actor=actor, object=account.id)
+
+
 def new_password() -> str:
     """A fresh readable password, strong enough to keep."""
     return readable_password(secrets.token_bytes(16))

@@ -87,7 +87,7 @@ class Metadata:
     assertion_alg: str = ""
     default_max_age: int | None = None
     default_acr_values: tuple[str, ...] = ()
-    require_auth_time: bool = False
+    require_auth_time: bool = False  # kept and told; every ID token has an `auth_time` anyhow
     require_pkce: bool = True
     require_par: bool = False
     require_request_object: bool = False

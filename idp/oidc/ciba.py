@@ -34,13 +34,13 @@ from idp.oidc.store import Kind
 from idp.pages.page import show
 from shared import audit
 from shared.clock import Now
-from shared.db import Tx
+from shared.db import Tx, lock
 from shared.ids import digest
 from shared.tokens import LEEWAY, InvalidToken, out_of_time
 
 HINTS = ("login_hint", "id_token_hint", "login_hint_token")
 MOST_MESSAGE = 64  # signs
-MOST_SHOWN = 20
+MOST_WAITING, MOST_OF_ONE = 20, 5  # requests that wait for one person: of all clients, of one
 router = APIRouter(include_in_schema=False)
 
 
@@ -54,6 +54,7 @@ def bc_authorize(call: Call) -> Response:
     ask = Ask(call.params, call.tx, call.settings, call.now, call.pairs, call.fetched, client=client)
     run_checks(ask, "ciba")
     account, lifetime, message = _person(call, ask), _lifetime(ask), _message(ask)
+    _need_room(call, account)
     secret = decoupled.begin(call, Kind.CIBA, lifetime)
     asked = ask.asked | {"ciba": digest(secret), "binding_message": message}
     members = ask.members() | {"hint_subject": account.id, "prompts": ["consent"], "asked": asked}
@@ -119,6 +120,14 @@ def _person(call: Call, ask: Ask) -> Account:
     return account
 
 
+def _need_room(call: Call, account: Account) -> None:
+    """Nobody is buried under questions, so that one is allowed to end them; by section 13 the provider may deny for itself."""
+    lock(call.tx, f"waiting for {account.id}")
+    waiting = waiting_for(call.tx, call.now, account.id)
+    if len(waiting) >= MOST_WAITING or sum(one.client_id == call.caller.id for one in waiting) >= MOST_OF_ONE:
+        raise OAuth2Error(error="access_denied", description="Too many requests wait for this person.", status_code=403)
+
+
 def _lifetime(ask: Ask) -> timedelta:
     text = ask.params.get("requested_expiry")
     if text is None:
@@ -139,8 +148,8 @@ def waiting_for(tx: Session, now: datetime, account_id: str) -> list[Authorizati
     """Requests that a person can still answer, the oldest first."""
     table = AuthorizationRequest
     mine = select(table).where(table.hint_subject == account_id, table.answered_at.is_(None), table.expires_at > now)
-    found = tx.scalars(mine.order_by(table.created_at).limit(5 * MOST_SHOWN))
-    return [one for one in found if "ciba" in one.asked][:MOST_SHOWN]
+    found = tx.scalars(mine.order_by(table.created_at).limit(5 * MOST_WAITING))
+    return [one for one in found if "ciba" in one.asked][:MOST_WAITING]
 
 
 @router.get("/approve")

@@ -84,3 +84,19 @@ def test_a_lost_second_factor_is_taken_off_from_the_command_line(tmp_path):
     with closing(Database(url)) as db, db.read() as tx:
         assert not has_factor(tx, account.id)
         assert "second-factor.removed" in set(tx.scalars(select(AuditEvent.act)))
+
+
+def test_an_account_is_closed_and_opened_from_the_command_line(tmp_path):
+    url = f"sqlite:///{tmp_path}/idp.db"
+    environment = COMPLETE | {"DATABASE_URL": url}
+    acts = []
+    for words in (
+        ["migrate", "idp"],
+        ["create-account", "hanhnth", "Nguyễn Hạnh"],
+        ["close-account", "hanhnth"],
+        ["open-account", "hanhnth"],
+    ):
+        assert CliRunner().invoke(app, words, env=environment, catch_exceptions=False).exit_code == 0
+        with closing(Database(url)) as db, db.read() as tx:
+            acts.append(list(tx.scalars(select(AuditEvent.act).order_by(AuditEvent.seq)))[-1:])
+    assert acts[2:] == [["account.deactivated"], ["account.reactivated"]]

@@ -10,12 +10,15 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from httpx2 import Response
 from jose import jwt as second_opinion
 from jwt.algorithms import ECAlgorithm
+from sqlalchemy import update
 from starlette.testclient import TestClient
 
 from idp.accounts.actions import deactivate
 from idp.accounts.models import Account
 from idp.clients.actions import register_client
 from idp.clients.rules import CIBA, REFRESH, AuthMethod
+from idp.login.models import AuthorizationRequest
+from idp.oidc.ciba import MOST_OF_ONE
 from shared import clock
 from shared.ids import new_id
 from tests.idp.conftest import ISSUER, PASSWORD, House, web_client
@@ -280,3 +283,15 @@ def test_metadata_tell_of_poll_mode_alone(house: House) -> None:
     metadata = house.machine().get("/.well-known/openid-configuration").json()
     assert metadata["backchannel_authentication_endpoint"] == f"{ISSUER}/bc-authorize"
     assert metadata["backchannel_token_delivery_modes_supported"] == ["poll"]
+
+
+def test_only_so_many_requests_wait_for_a_person(house: House) -> None:
+    assert [ask(house).status_code for _ in range(MOST_OF_ONE)] == [200] * MOST_OF_ONE
+    refused = ask(house)
+    assert (refused.status_code, refused.json()["error"], house.acts()[-1]) == (403, "access_denied", "refused.bc-authorize")
+    assert ask(house, login_hint="thienbd").status_code == 200  # another's are not counted
+    with house.db.write() as tx:  # nor are those of other clients, until all of them are too many
+        tx.execute(update(AuthorizationRequest).values(client_id="web"))
+    assert ask(house).status_code == 200
+    house.later(minutes=11)
+    assert ask(house).status_code == 200

@@ -13,6 +13,7 @@ from idp.accounts.actions import deactivate
 from idp.accounts.models import Account
 from idp.clients.actions import register_client
 from idp.clients.rules import CLIENT_CREDENTIALS, Profile
+from idp.oidc.closing import close_account, open_account
 from shared import clock
 from tests.idp.conftest import API, ISSUER, PASSWORD, House, web_client
 from tests.idp.signed import register_rp
@@ -124,6 +125,20 @@ def test_what_was_active_a_moment_ago_is_inactive_at_once(
     assert ask(house, got["access_token"]).json() == {"active": False}
     who = house.machine().get("/userinfo", headers={"authorization": f"Bearer {got['access_token']}"})
     assert who.status_code == 401
+
+
+def test_an_account_that_is_opened_again_finds_nothing_of_what_it_had_given(house: House) -> None:
+    house.change_client("web", scopes=["openid", "offline_access"])
+    browser = house.browser()
+    got = tokens(house, browser, scope="openid offline_access")
+    for deed in (close_account, open_account):
+        with house.db.write() as tx:
+            deed(tx, clock.now(), tx.get_one(Account, house.filled.subject))
+    for name in ("access_token", "refresh_token"):
+        assert ask(house, got[name]).json() == {"active": False}
+    assert renew(house, got["refresh_token"]).json()["error"] == "invalid_grant"
+    assert begin(browser).url.path == "/login"
+    assert ask(house, tokens(house, house.browser())["access_token"]).json()["active"] is True
 
 
 def test_an_access_token_is_inactive_once_its_time_is_over(house: House) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from shared.db import Database
+from shared.problems import Unavailable
 
 
 @pytest.fixture
@@ -90,3 +91,17 @@ def test_several_event_loops_share_a_group(db: Database) -> None:
         thread.join(timeout=20)
     assert not any(thread.is_alive() for thread in threads)
     assert len(lines(db)) == 6 * 20
+
+
+@pytest.mark.parametrize("in_a_thread", [False, True])
+def test_what_comes_after_the_end_is_refused_at_once(tmp_path: Path, in_a_thread: bool) -> None:
+    late = Database(f"sqlite:///{tmp_path}/late.db", alone=not in_a_thread)
+
+    async def work() -> None:
+        assert await late.reads.run(lambda _tx: 1) == 1
+        late.close()
+        for group in (late.reads, late.writes):
+            with pytest.raises(Unavailable):
+                await asyncio.wait_for(group.run(lambda _tx: 2), 20)
+
+    asyncio.run(work())
