@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from fastapi import APIRouter
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, event, select, text
 from sqlalchemy.exc import DBAPIError, StatementError
 
 import shared.db
@@ -221,4 +221,19 @@ def test_a_transaction_may_end_in_another_thread_than_it_began_in(tmp_path):
     under_way.__enter__()
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(under_way.__exit__, None, None, None).result() is False
+    db.close()
+
+
+@pytest.mark.parametrize(("query", "patience"), [("", 5), ("&connect_timeout=2", "2")])
+def test_a_server_that_has_gone_silent_is_given_up_soon(postgres_urls, query, patience):
+    url = next(iter(postgres_urls.values()))
+    db, told = Database(url + ("" if "?" in url else "?application_name=x") + query), {}
+
+    @event.listens_for(db.engine, "do_connect")
+    def keep(_dialect, _record, _arguments, named):
+        told.update(named)
+
+    assert db.durability()["fsync"]
+    assert told["connect_timeout"] == patience
+    assert told["tcp_user_timeout"] == 8000
     db.close()
