@@ -187,7 +187,7 @@ class Lines:
     async def _renew(self, lives: float) -> None:
         """Show upstream a fresh token in time; it ends the line itself where none comes."""
         while True:
-            await asyncio.sleep(lives * RENEW_AT)
+            await asyncio.sleep(max(lives * RENEW_AT, 1.0))
             try:
                 token, lives = await self._credentials.token()
                 self.say({"type": "token", "token": token})

