@@ -14,6 +14,8 @@ from deploy.backup import embedded
 from deploy.cli import app
 from docs_store import versions
 from docs_store.store import derive_key, open_store
+from idp.accounts.models import find_by_username
+from idp.login.models import SignInSession
 from meetings import app as wiring
 from meetings.access.models import Epoch
 from meetings.live import log
@@ -230,3 +232,22 @@ def test_a_plan_says_what_a_migration_would_do_and_does_nothing(tmp_path):
         assert (code, said.splitlines()[0]) == (0, "0001 initial")
     place.run("migrate", "meetings")
     assert place.run("migrate", "meetings", "--plan") == (0, "")
+
+
+def test_the_identity_provider_comes_back_too_and_nobody_is_signed_in(tmp_path):
+    (tmp_path / "here").mkdir()
+    place = Place(tmp_path / "here")
+    place.environment |= {"DATABASE_URL": f"sqlite:///{tmp_path}/here/idp.db", "STORAGE_URL": ""}
+    place.run("migrate", "idp")
+    place.run("create-account", "hanhnth", "Nguyễn Thị Hồng Hạnh")
+    with closing(place.open()) as db, db.write() as tx:
+        account, now = find_by_username(tx, "hanhnth"), clock.now()
+        proof = {"acr": "", "amr": [], "user_agent": "", "auth_time": now, "last_seen_at": now}
+        tx.add(SignInSession(id="s", digest="d", account_id=account.id, expires_at=now + timedelta(hours=1), **proof))
+    assert place.run("backup", tmp_path / "kept")[0] == 0
+    lose(place)
+    assert place.run("restore", tmp_path / "kept")[0] == 0
+    assert place.run("verify") == (0, "✓ idp: everything is what was put there\n")
+    with closing(place.open()) as db, db.read() as tx:
+        assert find_by_username(tx, "hanhnth") is not None
+        assert tx.get_one(SignInSession, "s").ended_at is not None

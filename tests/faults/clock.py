@@ -18,7 +18,7 @@ from tests.faults.table import Run, fault
 LIBRARY = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 JUMPS = ("+2h", "+1d", "-2h", "+0", "-5m", "+90s", "+0")
 TOKENS = timedelta(days=3)  # on either side of now: it is the meeting whose clock is tried, not the sign-in's
-VOTERS = 100
+VOTERS = 60
 
 
 def with_own_clock(cluster: Cluster, number: int) -> Path:

@@ -1,10 +1,14 @@
 """The database that the migrations make is the one that the code expects."""
 
-from sqlalchemy import text
+from contextlib import closing
+
+import pytest
+from sqlalchemy import event, inspect, text
 
 from meetings import app as wiring
 from shared import migrate
-from shared.db import Base
+from shared.db import Base, Database
+from tests.conftest import new_database, servers
 
 
 def test_models_and_migrations_agree(db):
@@ -43,3 +47,23 @@ def test_a_migration_waits_for_a_table_in_short_turns_and_changes_nothing_until_
     reader.close()
     assert waited == [migrate.BETWEEN] * 2
     migrate.differences(db.engine, "meetings")
+
+
+@pytest.mark.parametrize("server", ["sqlite", *servers()])
+def test_a_migration_that_dies_half_way_has_changed_nothing(server, tmp_path):
+    url = f"sqlite:///{tmp_path}/fresh.db" if server == "sqlite" else new_database(server, "fresh")
+    with closing(Database(url)) as db:
+        statements = []
+
+        def die(_connection, _cursor, statement, *_rest):
+            statements.append(statement)
+            if sum(one.lstrip().startswith("CREATE TABLE") for one in statements) == 20:
+                raise LookupError("half way")
+
+        event.listen(db.engine, "before_cursor_execute", die)
+        with pytest.raises(LookupError):
+            migrate.upgrade(db.engine, "meetings")
+        event.remove(db.engine, "before_cursor_execute", die)
+        assert inspect(db.engine).get_table_names() == []
+        migrate.upgrade(db.engine, "meetings")
+        migrate.differences(db.engine, "meetings")
