@@ -55,11 +55,13 @@ class Snapshots:
         self._making: defaultdict[tuple[str, Level], asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def frame(self, meeting_id: str, level: Level) -> bytes:
+        """No older than this question. Those who ask while one is made share it: in a hall that comes in, where each check-in
+        moves the log on, they would else wait for one another's."""
         which = (meeting_id, level)
+        seq, epoch = await self._db.reads.run(lambda tx: log.position(tx, meeting_id))
         async with self._making[which]:
-            seq, epoch = await self._db.reads.run(lambda tx: log.position(tx, meeting_id))
             known = self._kept.get(which)
-            if not known or time.monotonic() > known.until or (known.snapshot.seq, known.snapshot.epoch) != (seq, epoch):
+            if not known or time.monotonic() > known.until or known.snapshot.epoch != epoch or known.snapshot.seq < seq:
                 known = await run_sync(self._make, meeting_id, level, known)
                 if len(self._kept) > 100:
                     self._kept.clear()
