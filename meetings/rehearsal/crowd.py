@@ -37,6 +37,11 @@ class Watch:
     event: Event = field(default_factory=dict)
 
 
+def backoff(attempt: int) -> float:
+    """Seconds until the next try."""
+    return random.random() * min(CAP, BASE * 2.0**attempt)  # noqa: S311 - nothing is guessed from it
+
+
 class Crowd:
     """What the delegates share, and what is measured of them. Times in milliseconds."""
 
@@ -103,7 +108,7 @@ class Delegate:
         self.line: Line | None = None
         self.epoch: str | None = None
         self.seq: int | None = None
-        self._here = asyncio.Event()
+        self._arrival: asyncio.Future[float | None] | None = None
         self._left = False
         self._answers: dict[str, asyncio.Future[dict[str, Any]]] = {}
         self._returning: asyncio.Task[None] | None = None
@@ -111,30 +116,38 @@ class Delegate:
     # --- the line ---
 
     async def come(self) -> None:
-        """Ticket, socket, hello, snapshot; as often as the server says `later`."""
+        """Ticket, socket, hello, snapshot; again when the server says `later`, or nothing."""
         started = monotonic()
         for attempt in range(TRIES):
-            if await self._connect():
+            later = await self._connect()
+            if later is None:
                 self.crowd.took("connection", started)
                 return
-            await asyncio.sleep(random.random() * min(CAP, BASE * 2**attempt))  # noqa: S311
+            await asyncio.sleep(later or backoff(attempt))
         self.crowd.errors["no connection"] += 1
 
-    async def _connect(self) -> bool:
+    async def _connect(self) -> float | None:
+        """None: it is in. Else the seconds that the server wants it to wait, or 0."""
         told = await self.crowd.ask(self.place, "ticket", "POST", "ticket")
         if not told:
-            return False
-        self._here.clear()
+            return 0.0
+        self._arrival = asyncio.get_running_loop().create_future()
         try:
             url = f"{self.crowd.live}?ticket={told['ticket']}"
             self.line = await Line.connect(url, self.crowd.origin, self._hear, self._end)
             self._hello()
             async with asyncio.timeout(SEEN_WITHIN):
-                await self._here.wait()
+                return await self._arrival
         except (OSError, LineRefused, TimeoutError) as error:
             self.crowd.errors[f"socket: {type(error).__name__} {error}".strip()] += 1
-            return False
-        return True
+            return 0.0
+
+    def _arrive(self, later: float | None) -> bool:
+        """Whether it was still on its way."""
+        waits = self._arrival is not None and not self._arrival.done()
+        if waits and self._arrival:
+            self._arrival.set_result(later)
+        return waits
 
     def _hello(self) -> None:
         if self.line:
@@ -143,7 +156,7 @@ class Delegate:
     def _hear(self, text: bytes) -> None:
         if found := _SNAPSHOT.match(text):  # thousands get the same large text: what it says is read once, over HTTP
             self.epoch, self.seq = found.group(1).decode(), int(found.group(2))
-            self._here.set()
+            self._arrive(None)
             return
         if text.startswith(b'{"type":"vote.'):
             frame = json.loads(text)
@@ -160,7 +173,7 @@ class Delegate:
             self._hello()
             return
         self.seq = max(self.seq, frame["up_to"])
-        self._here.set()
+        self._arrive(None)
         if frame.get("shows"):
             self.crowd.showed(self.place)
 
@@ -173,7 +186,9 @@ class Delegate:
             return
         if (hint := _HINT.search(reason)) is None:
             self.crowd.errors[f"line cut: {code}"] += 1
-        self._returning = asyncio.ensure_future(self._return(int(hint.group(1)) / 1000 if hint else 0.0))
+        later = int(hint.group(1)) / 1000 if hint else 0.0
+        if not self._arrive(later):
+            self._returning = asyncio.ensure_future(self._return(later))
 
     async def _return(self, wait: float) -> None:
         await asyncio.sleep(wait)
@@ -217,7 +232,7 @@ class Delegate:
             if answer:
                 self.crowd.errors[f"ballot: {answer}"] += 1
                 return None
-            await asyncio.sleep(random.random() * min(CAP, BASE * 2**attempt))  # noqa: S311
+            await asyncio.sleep(backoff(attempt))
         self.crowd.errors["ballot: no answer"] += 1
         return None
 
