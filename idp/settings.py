@@ -19,7 +19,9 @@ class IdpSettings(Settings):
     session_hours: float = Field(12, gt=0, le=24, description="A session ends this long after sign-in, used or not.")
     access_token_minutes: float = Field(10, gt=0, le=60, description="How long an access token is valid.")
     outbound_hosts: str = Field(
-        "", description="Hosts that keys and request objects of clients may be fetched from, by comma; `*`: any public one."
+        "",
+        description="Hosts that clients' documents may be fetched from, and that self-registered ones hear of a sign-out at,"
+        " by comma; `*`: any public one.",
     )
     outbound_ca: str = Field("", description="A file of certificate authorities to trust there beside the usual ones.")
     client_certificate_header: str = Field(

@@ -14,6 +14,7 @@ from idp.keys.actions import signing_key
 from idp.login.models import SignInSession
 from idp.oidc.claims import subject
 from idp.oidc.models import Grant, LogoutNotice
+from idp.oidc.outbound import Dialled, dialled
 from idp.settings import IdpSettings
 from shared import clock
 from shared.db import Database
@@ -65,11 +66,15 @@ def tell(db: Database, settings: IdpSettings, session_id: str, within: float) ->
         waiting = [one for one in notices(tx, session_id) if one.delivered_at is None and one.client.backchannel_logout_uri]
         now = clock.now()
         letters = {one.client_id: (one.client.backchannel_logout_uri, logout_token(tx, now, settings, one)) for one in waiting}
+        known = {one.client_id for one in waiting if one.client.registration_token_digest is None and one.client.active}
     ready = {client_id: letter for client_id, letter in letters.items() if monotonic() >= _slow.get(letter[0], 0)}
     if not ready:
         return not letters
     pool = ThreadPoolExecutor(max_workers=min(8, len(ready)), thread_name_prefix="backchannel")
-    sent = {pool.submit(_post, settings, uri, token, within): client_id for client_id, (uri, token) in ready.items()}
+    sent = {
+        pool.submit(_post, settings, uri, token, within, known=client_id in known): client_id
+        for client_id, (uri, token) in ready.items()
+    }
     done, late = wait(sent, timeout=within)
     pool.shutdown(wait=False, cancel_futures=True)
     _slow.update({ready[sent[one]][0]: monotonic() + SLOW_FOR for one in late})
@@ -80,15 +85,18 @@ def tell(db: Database, settings: IdpSettings, session_id: str, within: float) ->
     return len(heard) == len(letters)
 
 
-def _post(settings: IdpSettings, uri: str, token: str, within: float) -> bool:
+def _post(settings: IdpSettings, uri: str, token: str, within: float, *, known: bool) -> bool:
+    """`known`: the province has registered the application; whoever registers themselves names no address of ours."""
     client = httpx2.Client(verify=settings.outbound_trust, trust_env=False, timeout=within, follow_redirects=False)
     try:
-        with client, client.stream("POST", uri, data={"logout_token": token}) as answer:
+        to = Dialled(uri, {}, {}) if known else dialled(settings, uri)
+        form = {"logout_token": token}
+        with client, client.stream("POST", to.url, headers=to.headers, extensions=to.extensions, data=form) as answer:
             return answer.status_code in (200, 204)  # the body is of no interest, so it is not read
     except httpx2.TimeoutException:
         _slow[uri] = monotonic() + SLOW_FOR
         return False
-    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
+    except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
         log.warning("backchannel.not-delivered", error=type(error).__name__)
         return False
 

@@ -1,4 +1,5 @@
-"""The few addresses that we fetch from: a client's keys, its request objects, its sector (RFC 7591, 9101; OpenID Connect).
+"""The few addresses that we fetch from: a client's keys, its request objects, its sector (RFC 7591, 9101; OpenID Connect); and
+those at which clients that registered themselves hear of a sign-out.
 
 Off unless configured (`OUTBOUND_HOSTS`). Only https, only addresses that were checked, small, soon, and never following.
 """
@@ -106,20 +107,34 @@ async def fetch(app: Any, wish: MustFetch, into: Fetched) -> None:
         into[f"anew {wish.url}"] = None
 
 
-async def _get(settings: IdpSettings, url: str) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Dialled:
+    """An address that may be called: by its number, so that nobody gives the name another meaning meanwhile."""
+
+    url: str
+    headers: dict[str, str]
+    extensions: dict[str, str]
+
+
+def dialled(settings: IdpSettings, url: str) -> Dialled:
+    """Raises `ValueError` for one that may not. Asks for the name's address, which can take long."""
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or 443
     named = parts.netloc in settings.outbound_names or host in settings.outbound_names
     public = "*" in settings.outbound_names and port == 443
     if parts.scheme != "https" or "@" in parts.netloc or not (named or public):
         raise ValueError("not an address that may be fetched from")
-    address = await to_thread.run_sync(_checked_address, host, port, named, abandon_on_cancel=True)
+    address = _checked_address(host, port, named)
     netloc = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
     pinned = parts._replace(netloc=netloc, fragment="").geturl()
-    headers = {"Host": parts.netloc, "Accept-Encoding": "identity"}
+    return Dialled(pinned, {"Host": parts.netloc, "Accept-Encoding": "identity"}, {"sni_hostname": host})
+
+
+async def _get(settings: IdpSettings, url: str) -> bytes:
+    to = await to_thread.run_sync(dialled, settings, url, abandon_on_cancel=True)
     async with (
         httpx2.AsyncClient(timeout=SECONDS, follow_redirects=False, trust_env=False, verify=settings.outbound_trust) as client,
-        client.stream("GET", pinned, headers=headers, extensions={"sni_hostname": host}) as answer,
+        client.stream("GET", to.url, headers=to.headers, extensions=to.extensions) as answer,
     ):
         if answer.status_code != 200 or len(answer.headers) > MOST_HEADERS:
             raise ValueError("not found")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from time import monotonic, sleep
 from urllib.parse import parse_qs, quote
 
@@ -16,10 +17,12 @@ import pytest
 from starlette.testclient import TestClient
 
 from idp.login.sessions import ENDED
-from idp.oidc.backchannel import EVENT, tell_all
+from idp.oidc.backchannel import EVENT, _post, tell_all
 from idp.oidc.models import LogoutNotice
+from idp.settings import IdpSettings
 from shared.jobs import Job, run_due
 from tests.idp.conftest import APP, ISSUER, House
+from tests.idp.outside import outside
 from tests.idp.walk import answer_of, as_spa, begin, follow, renew, send_form, sign_in, tokens, who
 
 BYE = f"{APP}/bye"
@@ -270,3 +273,33 @@ def test_the_state_of_the_session_stands_in_the_answer_and_is_given_again_where_
     assert browser.cookies["__Host-idp-state"] == state
     follow(browser, send_form(browser, browser.get("/end_session")))
     assert "__Host-idp-state" not in browser.cookies
+
+
+def test_who_registered_themselves_hears_of_it_at_hosts_that_are_allowed_only(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("idp.oidc.end_session.FIRST_TRY", 30)
+
+    def signs_out() -> None:
+        browser = house.browser()
+        sign_out_by(browser, id_token_hint=tokens(house, browser)["id_token"])
+
+    house.change_client("web", registration_token_digest="x")
+    with listening(Receiver()) as inside:
+        let_hear(house, "web", inside.uri)
+        signs_out()
+        object.__setattr__(house.settings, "outbound_hosts", f"127.0.0.1:{inside.port}")
+        signs_out()  # without TLS not even then
+        assert inside.heard == []
+        house.change_client("web", registration_token_digest=None)
+        signs_out()
+        assert len(inside.heard) == 1
+
+
+def test_who_registered_themselves_hears_of_it_over_tls(house: House, tmp_path: Path) -> None:
+    with outside(tmp_path) as world:
+        world.pages["/logout"] = b"{}"
+        settings = IdpSettings(**house.settings.model_dump() | {"outbound_hosts": world.netloc, "outbound_ca": str(world.ca)})
+        for uri in (world.url("/logout"), "https://localhost/logout", f"http://{world.netloc}/logout"):
+            _post(settings, uri, "token", 10, known=False)
+        assert world.asked == ["/logout"]
