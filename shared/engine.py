@@ -19,6 +19,10 @@ SILENCE = {
     "keepalives_interval": 2,
     "keepalives_count": 2,
 }
+# The same for the server: a node that is cut off must not hold its locks, for which a closing chair waits, for two hours.
+CUT_OFF = ", ".join(
+    f"set_config('tcp_keepalives_{name}', '{value}', false)" for name, value in (("idle", 5), ("interval", 5), ("count", 3))
+)
 POOL = 40  # equals the thread pool that serves plain `def` routes
 
 doubt = threading.local()  # `ful`: this thread's transaction was committed, but perhaps not where it has to be
@@ -57,6 +61,9 @@ def _watch(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def on_connect(connection: Any, _record: Any) -> None:
         connection.add_notice_handler(_hear)
+        connection.autocommit = True
+        connection.execute(f"SELECT {CUT_OFF}")
+        connection.autocommit = False
 
     @event.listens_for(engine, "checkin")
     def on_checkin(_connection: Any, record: Any) -> None:

@@ -16,6 +16,7 @@ from tests.faults.table import FAULTS, Run, perform
 
 HERE = Path(__file__).parent
 NOT_FAULTS = {"__init__", "__main__", "oracle", "twins", "conftest", "needed"}
+PROMISES, BEGIN, END = ROOT / "docs" / "promises.md", "<!-- the last report -->", "<!-- end -->"
 REPORT = ROOT / "var" / "faults" / "report.json"
 
 
@@ -39,6 +40,32 @@ def write(rows: list[Run], tier: str, report: Path) -> None:
     known |= {row.id: row.row() | {"at": at} for row in rows}
     faults = [known[one] for one in sorted(known, key=order)]
     report.write_text(json.dumps({"tier": tier, "faults": faults}, ensure_ascii=False, indent=1))
+
+
+def told(report: Path) -> str:
+    """The report as the table of docs/promises.md: what was run, and what was not."""
+    known = {row["id"]: row for row in json.loads(report.read_text())["faults"]} if report.exists() else {}
+    lines = ["| fault | what is done | kills | receipts | violations | broken on purpose: seen? | figures over their limit |"]
+    lines.append("| --- | --- | ---: | ---: | ---: | --- | --- |")
+    for entry in sorted(FAULTS.values(), key=lambda one: order(one.id)):
+        row = known.get(entry.id)
+        if row is None or row["not_run"] or not row["runs"]:
+            why = row["not_run"] or row["error"] if row else "not in this report"
+            lines.append(f"| {entry.id} | {entry.title} | not run: {why[:60]} | | | | |")
+            continue
+        over = [f"{name}: {one['value']:g} (≤ {one['limit']:g})" for name, one in row["figures"].items() if not one["ok"]]
+        over += [f"ended early: {row['error'][:60]}"] if row["error"] else []
+        seen = [f"{name}: {'yes' if caught else 'NO'}" for name, caught in row["twins"].items()]
+        short = " (short tier)" if row["tier"] == "a" else ""
+        counts = f"{row['kills']} | {row['acks']} | {len(row['violations'])}"
+        lines.append(f"| {row['id']} | {row['title']}{short} | {counts} | {'; '.join(seen)} | {'; '.join(over) or '–'} |")
+    return "\n".join(lines)
+
+
+def write_promises(report: Path) -> None:
+    text = PROMISES.read_text("utf-8")
+    before, rest = text.split(BEGIN)
+    PROMISES.write_text(before + BEGIN + "\n\n" + told(report) + "\n\n" + END + rest.split(END)[1], "utf-8")
 
 
 def show(rows: list[Run]) -> None:

@@ -64,7 +64,7 @@ class Burst:
             part = self.everybody[start : start + HANDSHAKES]
             for tablet in part:
                 tablet.start()
-            await self.until(lambda part=part: all(one.up for one in part), 60, "the hall does not fill")  # type: ignore[misc]
+            await self.until(lambda part=part: all(one.up for one in part), 240, "the hall does not fill")  # type: ignore[misc]
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -82,7 +82,7 @@ class Burst:
         """The same for a condition that blocks."""
         await asyncio.to_thread(until, holds, within, otherwise)
 
-    async def acks(self, count: int, within: float = 60) -> float:
+    async def acks(self, count: int, within: float = 240) -> float:
         """Until so many ballots more are acknowledged in all; the seconds."""
         before = self.history.acks
         return await self.until(lambda: self.history.acks >= before + count, within, f"{count} acknowledgements do not come")
@@ -92,7 +92,7 @@ class Burst:
         poll = await asyncio.to_thread(self.cluster.open_poll, title)
         await self.until(
             lambda: all(poll in self.fold.state(one.state_key)["polls"] for one in self.everybody if one.up),
-            60,
+            240,
             "the opening does not reach everybody",
         )
         return poll
@@ -156,14 +156,14 @@ class Burst:
         """Do something that blocks (kill, restart) without holding up the clients."""
         return await asyncio.to_thread(deed)
 
-    async def caught_up(self, within: float = 60) -> float:
+    async def caught_up(self, within: float = 240) -> float:
         """Seconds until everybody has a line and stands at the head of the log."""
         head = (await asyncio.to_thread(lambda: self.cluster.insist("chair", "GET", "")))["seq"]
         return await self.until(
             lambda: all(one.up and one.seq >= head for one in self.everybody), within, "not everybody caught up"
         )
 
-    async def settle(self, within: float = 30) -> float:
+    async def settle(self, within: float = 240) -> float:
         """Until everybody stands at the head of the log and every node says the same; then what they know is written down.
 
         Seconds that it took.
@@ -193,7 +193,7 @@ def until_answered(cluster: Cluster, who: str, node: int) -> Any:
             found.append(answer.json())
         return bool(found)
 
-    until(ask, 30, "no snapshot")
+    until(ask, 120, "no snapshot")
     return found[0]
 
 

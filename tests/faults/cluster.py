@@ -207,7 +207,7 @@ class Cluster:
 
     @cached_property
     def _http(self) -> httpx2.Client:
-        return httpx2.Client(timeout=20)
+        return httpx2.Client(timeout=60)
 
     def call(self, username: str, method: str, path: str, node: int | None = None, **arguments: Any) -> httpx2.Response:
         """A request below the meeting, at the people's address or straight at one node."""
@@ -222,7 +222,7 @@ class Cluster:
         one = self.nodes[node]
         return self._http.post(f"http://{one.host}:{one.port}/api/backchannel-logout", data={"logout_token": word})
 
-    def insist(self, username: str, method: str, path: str, within: float = 60, **arguments: Any) -> Any:
+    def insist(self, username: str, method: str, path: str, within: float = 240, **arguments: Any) -> Any:
         """The same until it is done, as the secretary's desk does it; 409 of a retry says that it was."""
         deadline = time.monotonic() + within
         while True:

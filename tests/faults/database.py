@@ -19,12 +19,12 @@ def kill_database(run: Run, cluster: Cluster, away: float) -> None:
     node, before = cluster.nodes[0], cluster.nodes[0].pid
     cluster.postgres.kill()
     run.kills += 1
-    run.figure("a write is refused after, s", until(lambda: write(cluster) == 503, 20, "writes are not refused"), REFUSED)
-    run.figure("readiness is false after, s", until(lambda: node.status() == 503, 20, "it still says ready"), NOT_READY)
+    run.figure("a write is refused after, s", until(lambda: write(cluster) == 503, 120, "writes are not refused"), REFUSED)
+    run.figure("readiness is false after, s", until(lambda: node.status() == 503, 120, "it still says ready"), NOT_READY)
     time.sleep(away)
     cluster.postgres.start()
     cluster.postgres.wait_ready()
-    run.figure("served after it accepts, s", until(lambda: write(cluster) == 201, 30, "it does not serve again"), SERVED)
+    run.figure("served after it accepts, s", until(lambda: write(cluster) == 201, 120, "it does not serve again"), SERVED)
     assert node.alive, "the service did not outlive its database"
     assert node.pid == before
 

@@ -61,8 +61,8 @@ def in_hall(run: Run, hall: Hall, twin: str = "") -> None:
 HALLS = {
     "a": [Hall("postgresql", 60, 2, 1), Hall("sqlite", 60, 2, 1)],
     "b": [
-        *[Hall("postgresql", 120, 9, 10), Hall("sqlite", 120, 9, 10)] * 4,
-        *[Hall("postgresql", 120, 9, 10)] * 2,
+        *[Hall("postgresql", 60, 18, 10), Hall("sqlite", 60, 18, 10)] * 4,
+        *[Hall("postgresql", 60, 18, 10)] * 2,
         Hall("postgresql", 1540, 1, 2),
         Hall("sqlite", 1540, 1, 2),
     ],

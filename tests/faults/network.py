@@ -87,7 +87,7 @@ async def sites_cut(run: Run, cluster: Cluster, history: History, seconds: float
         await burst.pause(max(0.0, cut_at + seconds - time.monotonic()))
         heal()
         healed_at = time.monotonic()
-        await burst.caught_up(120)
+        await burst.caught_up()
         took = sorted(tablet.up_at[-1] - healed_at for tablet in gone if tablet.up_at)
         if took:
             run.figure("back and caught up, p95, s", took[round(0.95 * (len(took) - 1))], P95_BACK)
@@ -131,6 +131,10 @@ async def partitioned(run: Run, cluster: Cluster, history: History, seconds: flo
             cut_at = time.monotonic()
             await burst.until_blocking(lambda: node.status() != 200, 30, "it still says ready")
             run.figure(f"not ready without {name}, s", time.monotonic() - cut_at, 5)
+            closing = burst.start(burst.close(poll))  # waits for the locks of ballots that were under way at the node
+            if name == "both ways":
+                await closing
+                run.figure("the chair could close while it was cut off, after, s", time.monotonic() - cut_at, 40)
             await burst.pause(max(0.0, cut_at + seconds - time.monotonic()))
             heal()
             healed_at = time.monotonic()
@@ -138,8 +142,8 @@ async def partitioned(run: Run, cluster: Cluster, history: History, seconds: flo
             run.figure("ready again after, s", time.monotonic() - healed_at, 10)
             await voting
             run.figure("all terminal after, s", time.monotonic() - healed_at, 20)
-            await burst.close(poll)
-        await burst.settle(60)
+            await closing
+        await burst.settle()
 
 
 @fault("F11", "one of two nodes cut off from the database, both ways and one way")

@@ -46,7 +46,7 @@ async def died_and_drained(run: Run, cluster: Cluster, history: History, rounds:
 async def back(run: Run, burst: Burst, went_at: float, how: str) -> None:
     """How long those who were sent away were away, and that a drained node said so to each."""
     away = [tablet for tablet in burst.everybody if tablet.closes and tablet.closes[-1][0] >= went_at - 0.2]
-    await burst.caught_up(60)
+    await burst.caught_up()
     took = sorted(tablet.up_at[-1] - tablet.closes[-1][0] for tablet in away)
     if took:
         run.figure(f"back after a node was {how}, p95, s", took[round(0.95 * (len(took) - 1))], P95_BACK)
