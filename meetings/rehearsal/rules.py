@@ -12,8 +12,8 @@ LEAST, MOST = 2, 5000  # delegates
 LONGEST = timedelta(minutes=30)  # of a whole run; its pass opens nothing afterwards
 SITTING = timedelta(hours=1)  # an open meeting in which nothing has happened for so long was left open
 
-# A second: more than come through a door, or turn to another paper, in a hall of thousands.
-ARRIVALS, READINGS = 50.0, 40.0
+# A second: the peak of a morning on which 1,540 come, and more than turn to another paper in a hall of thousands.
+ARRIVALS, READINGS = 30.0, 40.0
 MOST_READINGS = 2000
 SPEAKERS = 2  # of each item
 VOTING, BALLOTS = 10.0, 100.0  # a small hall casts so many a second, a large one is done in so many seconds
