@@ -15,7 +15,7 @@ class BridgeState(StrEnum):
 
 
 EVERY = timedelta(seconds=15)  # between two readings of one process
-LOST_AFTER = 2 * EVERY  # without anybody online on any node
+LOST_AFTER = 3 * EVERY  # since the last reading: whoever was online after it has been gone for half a minute at least
 FRESH = EVERY + timedelta(seconds=10)  # for which the reading of another process tells who is online there
 KEPT = timedelta(minutes=30)  # readings, for the picture of the line
 EARLY = timedelta(hours=3)  # before the start: who reads papers at home the day before has not come to the meeting
