@@ -16,7 +16,7 @@ Stored = Callable[[str], list[Ballot]]  # the ballots of a poll that count, as t
 
 
 class Halted(Exception):
-    """The chair was refused what the rest of the session rests on; the error is counted."""
+    """What the rest of the session rests on was refused, or nobody saw it; the error is counted."""
 
 
 class Course:
@@ -134,4 +134,7 @@ class Course:
         if await self.crowd.ask(place, what, "POST", path, body) is None:
             self.crowd.watch = None
             raise Halted()
-        return await self.crowd.shown(watch)
+        event = await self.crowd.shown(watch)
+        if not event:
+            raise Halted()
+        return event
