@@ -18,6 +18,7 @@ from shared import clock
 from tests.conformance.browser import Browser, Landing
 from tests.conformance.peer import HERE, Peer
 from tests.idp.conftest import House, copy_of, settings_for, template
+from tests.idp.opinions import SecondOpinions
 
 __all__ = ["template"]
 RP = "https://rp.example.test/cb"  # nobody fetches it: the browser stops where it leaves the provider
@@ -49,7 +50,7 @@ def serve(url: str, filled: Any, **changes: Any) -> Iterator[Served]:
     members = settings_for(url).model_dump() | {"public_url": f"http://127.0.0.1:{listener.getsockname()[1]}"} | changes
     settings = IdpSettings(**members)
     app = build(settings)
-    config = uvicorn.Config(app, log_level="error", ws="none", timeout_graceful_shutdown=1, server_header=False)
+    config = uvicorn.Config(SecondOpinions(app), log_level="error", ws="none", timeout_graceful_shutdown=1, server_header=False)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()

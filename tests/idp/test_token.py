@@ -3,11 +3,13 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from jwt import InvalidSignatureError
 
 from idp.accounts.actions import deactivate
 from idp.accounts.models import find_by_username
 from shared import clock
 from tests.idp.conftest import House
+from tests.idp.opinions import SecondOpinions
 from tests.idp.walk import VERIFIER, as_spa, code_for, exchange, renew, tokens, who
 
 
@@ -183,3 +185,15 @@ def test_only_the_origins_of_browser_clients_may_read_across_origins(house: Hous
     assert spoken.headers["access-control-allow-origin"] == "http://localhost:8500"
     assert "access-control-allow-credentials" not in spoken.headers
     assert "access-control-allow-origin" not in machine.get("/login", headers={"origin": "http://localhost:8500"}).headers
+
+
+def test_the_second_opinions_are_asked_and_would_object(house: House) -> None:
+    opinions, got = SecondOpinions(house.app), tokens(house, house.browser())
+    for name in ("id_token", "access_token"):
+        said = opinions.agree(got[name])
+        assert said
+        assert said["sub"] == house.filled.subject
+        head, body, signature = got[name].split(".")
+        other = f"{head}.{body}.{signature[:-8]}{'A' * 8}"
+        with pytest.raises(InvalidSignatureError):
+            opinions.agree(other)
