@@ -69,6 +69,7 @@ class Burst:
 
     async def __aexit__(self, *_: object) -> None:
         await asyncio.gather(*(tablet.stop() for tablet in self.everybody))
+        await asyncio.sleep(0.1)  # what was closed last needs a turn of the loop
 
     async def until(self, holds: Callable[[], bool], within: float, otherwise: str) -> float:
         """Seconds until it holds; AssertionError with the words if it does not in time."""

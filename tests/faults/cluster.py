@@ -154,9 +154,14 @@ class Cluster:
 
     def close(self) -> None:
         for one in reversed(self.processes):
-            with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+            with suppress(
+                ProcessLookupError, subprocess.TimeoutExpired, KeyboardInterrupt
+            ):  # also when we are to end ourselves
                 one.stop()
+            if one.alive:
+                one.kill()
         self.issuer.close()
+        self._http.close()
         if self.history:
             self.history.close()
 
