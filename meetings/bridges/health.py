@@ -104,6 +104,7 @@ class Health:
         self._writes = Group(db.write, "bridges")  # a thread of its own: the event loop has other things to do
         self._known: dict[str, Known] = {}
         self._looked: dict[str, tuple[float, Heard]] = {}
+        self._busy: set[str] = set()  # meetings whose last look still waits for the database
 
     def look(self, hub: Hub, meeting_id: str, room: Room, instant: float) -> None:
         """Called with every turn of the hub; every 5 s it looks, beside everything else."""
@@ -115,7 +116,9 @@ class Health:
         since = instant - HEARD_WITHIN
         heard = [(one.member_id, one.wire.delay) for one in room.everybody() if one.wire.heard_at >= since]
         self._looked[meeting_id] = instant, heard
-        hub.work(self._tell(meeting_id, room, heard))
+        if meeting_id not in self._busy:
+            self._busy.add(meeting_id)
+            hub.work(self._tell(meeting_id, room, heard))
 
     def online(self, meeting_id: str) -> set[str]:
         """Members who were connected to this process at the last look."""
@@ -129,12 +132,16 @@ class Health:
                 await room.say({Level.DESK: encode(frame)})
         except Exception:
             logger.warning("bridges.not-measured", meeting=meeting_id, exc_info=True)
+        finally:
+            self._busy.discard(meeting_id)
 
     async def measure(self, meeting_id: str, heard: Heard) -> BridgesFrame | None:
         """What the desk is told; None where there are no bridges, or nothing goes on any more."""
         at, known = now(), self._known.get(meeting_id)
         mine = measure(known.seats, heard) if known else {}
-        if known is None or at >= known.at + EVERY or (known.watched and self._somebody_came(known, mine)):
+        # Also where the clock was set back.
+        due = known is None or not known.at <= at < known.at + EVERY
+        if known is None or due or (known.watched and self._somebody_came(known, mine)):
             known = await self._db.reads.run(partial(self._read, meeting_id, known, at))
             mine = measure(known.seats, heard)
             moved = known.settled(mine)
@@ -149,7 +156,7 @@ class Health:
 
     def _read(self, meeting_id: str, before: Known | None, at: datetime, tx: Session) -> Known:
         # Who has not looked for a while, for the database was away or nobody was here, begins to watch now.
-        known = Known(since=before.since if before and at < before.at + LOST_AFTER else at, at=at)
+        known = Known(since=before.since if before and before.at <= at < before.at + LOST_AFTER else at, at=at)
         stage, starts_at = _MEETING.one(tx, meeting_id=meeting_id) or (Stage.CLOSED, at)
         if stage in (Stage.DRAFT, Stage.CLOSED):
             return known

@@ -102,6 +102,15 @@ def test_a_node_that_has_only_begun_to_look_loses_nothing(house, far, nodes):
     assert told(house) == ["bridge.joined", "bridge.lost"]
 
 
+def test_a_clock_that_is_set_back_stops_nothing(house, far, nodes):
+    start = clock.now()
+    nodes[0].hears(at=start + timedelta(hours=1))
+    nodes[0].hears("m3", at=start)
+    for seconds in (15, 30, 45, 60):
+        nodes[0].hears(at=start + after(seconds))
+    assert told(house) == ["bridge.joined", "bridge.lost"]
+
+
 def test_who_reads_papers_the_day_before_has_not_come_to_the_meeting(house, far, nodes):
     frame = nodes[0].hears("m3", at=clock.now() - timedelta(days=1))
     assert frame.bridges[far][0] == 1
