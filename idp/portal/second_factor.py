@@ -42,7 +42,7 @@ def _page(request: Request, tx: Session, me: SignInSession, problem: Problem | N
     waiting = factors.proposed(tx, settings, me.account_id)
     if waiting:
         code = segno.make(address(waiting, me.account.username, f"Diên Hồng {settings.province}"), error="m")
-        facts |= {"picture": Markup(code.svg_inline(scale=4, border=2, light="white")), "secret": readable(waiting)}  # noqa: S704 - no text in it
+        facts |= {"picture": Markup(code.svg_inline(scale=4, border=4, light="white")), "secret": readable(waiting)}  # noqa: S704 - no text in it
     since = factor.confirmed_at if factor else None
     left = factors.unused_codes(tx, me.account_id) if since else 0
     facts = {"picture": None, "secret": "", "codes": [], "done": ""} | facts
