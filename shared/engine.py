@@ -20,8 +20,14 @@ SILENCE = {
     "keepalives_count": 2,
 }
 # The same for the server: a node that is cut off must not hold its locks, for which a closing chair waits, for two hours.
-CUT_OFF = ", ".join(
-    f"set_config('tcp_keepalives_{name}', '{value}', false)" for name, value in (("idle", 5), ("interval", 5), ("count", 3))
+CUT_OFF = "SELECT " + ", ".join(
+    f"set_config('tcp_{name}', '{value}', false)"
+    for name, value in (
+        ("keepalives_idle", 5),
+        ("keepalives_interval", 5),
+        ("keepalives_count", 3),
+        ("user_timeout", 20_000),  # ms
+    )
 )
 POOL = 40  # equals the thread pool that serves plain `def` routes
 
@@ -62,7 +68,7 @@ def _watch(engine: Engine) -> None:
     def on_connect(connection: Any, _record: Any) -> None:
         connection.add_notice_handler(_hear)
         connection.autocommit = True
-        connection.execute(f"SELECT {CUT_OFF}")
+        connection.execute(CUT_OFF)
         connection.autocommit = False
 
     @event.listens_for(engine, "checkin")
