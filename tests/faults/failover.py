@@ -174,7 +174,7 @@ def main() -> None:
 
     from deploy.cli import app
 
-    mock.patch("shared.db._hear", return_value=None).start()
+    mock.patch("shared.engine._hear", return_value=None).start()
     sys.argv[1:1] = ["serve", "meetings"]
     app()
 
