@@ -22,6 +22,7 @@ from shared.db import Database
 
 logger = structlog.get_logger()
 COALESCE = 0.05  # seconds between two readings of one meeting's log: a lone event goes out at once, a burst together
+SHARE, RARELY = 4, 0.2  # in a full hall so many times what telling took, up to so many seconds: who comes in is told to all
 TICK = 0.5  # seconds between two countings of an open vote
 NET = 2.0  # seconds after which the log is read although no hint came
 RIGHTS = 3.0  # seconds after which a right that was withdrawn without a word in the log is noticed
@@ -189,14 +190,14 @@ class Hub:
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(TICK, NET, BEAT)):
                     await room.wake.wait()
-            told = room.seq
+            told, began = room.seq, clock()
             try:
                 await self._turn(meeting_id, room, clock())
             except Exception:
                 logger.warning("hub.read-failed", meeting=meeting_id, exc_info=True)
                 await asyncio.sleep(TICK)
             if room.seq != told:
-                await asyncio.sleep(COALESCE)
+                await asyncio.sleep(max(COALESCE, min(SHARE * (clock() - began), RARELY)))
         del self._rooms[meeting_id]
 
     async def _turn(self, meeting_id: str, room: Room, instant: float) -> None:
