@@ -232,7 +232,7 @@ def verify(
 
 @app.command()
 def export(meeting: Annotated[str, typer.Argument(help="The meeting's id.")]) -> None:
-    """Print a meeting as JSON (meetings' `DATABASE_URL`): its whole log with hashes, and every ballot; who voted how stands in it."""
+    """Print a meeting as JSON (meetings' `DATABASE_URL`): its whole log with hashes, and who voted how in every ballot."""
     import json
 
     from meetings.live.models import MeetingLog

@@ -95,9 +95,13 @@ def main() -> int:
     read.add_argument("--only", default="", help="F1,F9")
     read.add_argument("--seed", type=int, default=1)
     read.add_argument("--report", type=Path, default=REPORT)
+    read.add_argument("--promises", action="store_true", help="only write the report's table into docs/promises.md")
     given = read.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is ended, however we end
     load()
+    if given.promises:
+        write_promises(given.report)
+        return 0
     wanted = set(filter(None, given.only.split(",")))
     if unknown := wanted - FAULTS.keys():
         read.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(sorted(FAULTS, key=order))}")
