@@ -241,11 +241,12 @@ def export(meeting: Annotated[str, typer.Argument(help="The meeting's id.")]) ->
 
     db = Database(os.environ["DATABASE_URL"])
     with db.read() as tx:
-        if tx.get(MeetingLog, meeting) is None:
-            typer.echo(f"{meeting}: no such meeting", err=True)
-            raise typer.Exit(2)
-        typer.echo(json.dumps(exported(tx, meeting), ensure_ascii=False))
+        found = exported(tx, meeting) if tx.get(MeetingLog, meeting) else None
     db.close()
+    if found is None:
+        typer.echo(f"{meeting}: no such meeting", err=True)
+        raise typer.Exit(2)
+    typer.echo(json.dumps(found, ensure_ascii=False))
 
 
 def _known_roots() -> Path | None:
