@@ -197,7 +197,10 @@ def test_one_ballot_two_nodes_two_ways_a_hundred_times(server, postgres_urls, is
 
 @pytest.mark.parametrize("race", range(3))
 def test_races_at_the_close_through_the_box(house, race):
-    """Batches of two nodes against the closing chair, five polls each (`make faults` runs a thousand); acknowledged if and only if counted."""
+    """Batches of two nodes against the closing chair, five polls each; acknowledged if and only if counted.
+
+    `make faults` runs a thousand.
+    """
     house.open()
     other = Database(str(house.db.engine.url.render_as_string(hide_password=False)))
     for _ in range(5):
