@@ -58,6 +58,10 @@ async def _form(request: Request) -> Pairs:
 
 
 async def read_body(request: Request) -> bytes:
+    """The whole body, also for who asks a second time."""
+    kept: bytes | None = getattr(request.state, "body", None)
+    if kept is not None:
+        return kept
     body: bytes = b""
     while True:  # Starlette's own way makes two generators of it
         message = await request.receive()
@@ -65,6 +69,7 @@ async def read_body(request: Request) -> bytes:
             raise ClientDisconnect()
         body += message.get("body", b"")
         if not message.get("more_body", False):
+            request.state.body = body
             return body
 
 

@@ -23,16 +23,22 @@ class SecondOpinions:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         sent: list[bytes] = []
+        brought = [scope.get("query_string", b"")]  # a page may show again what a client has sent, forged or not
+
+        async def listening_receive() -> Any:
+            message = await receive()
+            brought.append(message.get("body", b""))
+            return message
 
         async def listening_send(message: Any) -> None:
             sent.extend(value for name, value in message.get("headers", ()) if name == b"location")
             sent.append(message.get("body", b""))
             if scope["type"] == "http" and message["type"] == "http.response.body" and not message.get("more_body"):
-                for token in TOKEN.findall(b"\n".join(sent)):
+                for token in set(TOKEN.findall(b"\n".join(sent))) - set(TOKEN.findall(b"\n".join(brought))):
                     self.agree(token.decode())
             await send(message)
 
-        await self._app(scope, receive, listening_send)
+        await self._app(scope, listening_receive, listening_send)
 
     def agree(self, token: str) -> dict[str, Any] | None:
         """What both read in it; None for one that none of our keys has signed, as one that a client has sent and sees again."""
