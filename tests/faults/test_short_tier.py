@@ -1,4 +1,4 @@
-"""The short tier of the faults, and that the oracle sees each kind of violation: a judge that finds nothing proves nothing."""
+"""The short tier of the faults (kills on SQLite are in tests/flows/test_kill.py), and that the oracle sees each kind of violation: a judge that finds nothing proves nothing."""
 
 import copy
 import json
@@ -14,7 +14,7 @@ from tests.faults.burst import run as in_loop
 from tests.faults.cluster import Cluster, Skip
 from tests.faults.database import kill_database
 from tests.faults.history import History
-from tests.faults.kills import Hall, in_hall, restart
+from tests.faults.kills import restart
 from tests.faults.races import races
 from tests.faults.table import FAULTS, ORACLE, Run
 
@@ -47,13 +47,6 @@ def test_an_evening_of_faults_loses_nothing_and_doubles_nothing():
         pytest.skip(str(missing))
     assert history.acks >= 2 * 30 * 2
     assert history.counts["close", "ok"] == 5
-
-
-@PATIENCE
-def test_a_kill_on_sqlite_loses_nothing_and_doubles_nothing():
-    run = Run("short", "a kill on SQLite", "a", seed=1)
-    in_hall(run, Hall("sqlite", 30, 2, 1))
-    assert (run.violations, run.kills, run.acks) == ([], 1, 60)
 
 
 def test_every_fault_is_in_the_table_once_and_has_its_title():
