@@ -1,4 +1,7 @@
-"""The short tier of the faults (kills on SQLite are in tests/flows/test_kill.py), and that the oracle sees each kind of violation: a judge that finds nothing proves nothing."""
+"""The short tier of the faults, and that the oracle sees each kind of violation: a judge that finds nothing proves nothing.
+
+Kills on SQLite are in tests/flows/test_kill.py.
+"""
 
 import copy
 import json
