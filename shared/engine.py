@@ -9,7 +9,7 @@ from sqlalchemy.exc import InvalidatePoolError
 
 BUSY = 10  # seconds that a writer waits for its turn on SQLite
 UNASKED = 1  # seconds since a connection was used: then it is asked whether it still holds
-PREPARED = "prepared"  # in the `info` of a connection: names of statements, see `shared.straight`
+PREPARED = "prepared"  # in the `info` of a connection: names of statements, see `shared.libpq`
 UNSURE = b""  # among them: they are to be counted again
 # For libpq: without these, who waits for a server that has gone silent waits for a quarter of an hour.
 SILENCE = {

@@ -18,7 +18,7 @@ from sqlalchemy.types import TypeEngine
 
 from shared.db import UtcDateTime
 from shared.engine import PREPARED
-from shared.straight import Straight, can_read, is_open
+from shared.libpq import LibpqStatement, can_read, is_open
 
 Processor = Callable[[Any], Any]
 Readers = tuple[tuple[int, Processor], ...]  # of the columns that the driver does not give as Python has them
@@ -32,7 +32,7 @@ class _Compiled:
     constants: dict[str, Any]
     into: dict[str, Processor]
     out_of: Readers
-    straight: Straight | None  # on PostgreSQL, where its types are known
+    libpq: LibpqStatement | None  # on PostgreSQL, where its types are known
 
 
 def _read(row: Row, out_of: Readers) -> Row:
@@ -95,8 +95,8 @@ class Prepared:
         dialect, connection, known = tx.info.get("driver") or _driver(tx)
         this = self._on.get(dialect.name) or self._compile(dialect)
         try:
-            if this.straight and known is not None and is_open(connection):
-                return this.straight.rows(connection, known, values | this.constants)
+            if this.libpq and known is not None and is_open(connection):
+                return this.libpq.rows(connection, known, values | this.constants)
             cursor = _executed(this, connection, values)
         except dialect.loaded_dbapi.Error as error:
             raise _told(this, dialect, error) from error
@@ -113,8 +113,8 @@ class Prepared:
         dialect, connection, known = tx.info.get("driver") or _driver(tx)
         this = self._on.get(dialect.name) or self._compile(dialect)
         try:
-            if this.straight and known is not None and is_open(connection):
-                return this.straight.changed(connection, known, values | this.constants)
+            if this.libpq and known is not None and is_open(connection):
+                return this.libpq.changed(connection, known, values | this.constants)
             cursor = _executed(this, connection, values)
         except dialect.loaded_dbapi.Error as error:
             raise _told(this, dialect, error) from error
@@ -137,14 +137,14 @@ class Prepared:
         readers = enumerate(_reader(kind, dialect) for kind in types)
         names = tuple(getattr(compiled, "positiontup", None) or ()) if compiled.positional else None
         parameters = {name: one.type for name, one in compiled.binds.items()}
-        straight = dialect.driver == "psycopg" and can_read(types)
+        on_libpq = dialect.driver == "psycopg" and can_read(types)
         known = _Compiled(
             str(compiled),
             names,
             constants,
             into,
             tuple((place, read) for place, read in readers if read),
-            Straight(str(compiled), parameters, types) if straight else None,
+            LibpqStatement(str(compiled), parameters, types) if on_libpq else None,
         )
         self._on[dialect.name] = known
         return known

@@ -36,7 +36,7 @@ _READERS: dict[type[TypeEngine[Any]], Callable[[bytes], Any]] = {
 }
 
 
-class Straight:
+class LibpqStatement:
     """One statement; `types` are those of its columns."""
 
     def __init__(self, text: str, parameters: dict[str, TypeEngine[Any]], types: list[TypeEngine[Any]]) -> None:
