@@ -9,22 +9,10 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsS
 WEAK_SECRETS = {"", "secret", "changeme", "change-me", "password"}
 
 
-class Settings(BaseSettings):
-    """What both services need. Each variable can also come as a file of the same name in `SECRETS_DIR`."""
+class FromEnvironment(BaseSettings):
+    """Each variable can also come as a file of the same name in `SECRETS_DIR`."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
-
-    public_url: str = Field(description="The service's own address as browsers see it; no slash at the end.")
-    database_url: str = Field(description="`sqlite:///path.db`, or `postgresql://user@host/name`.")
-    bus_url: str = Field("", description="Empty: hints stay in this process. `valkey://host:port`: several processes.")
-    storage_url: str = Field("", description="Where documents lie: a folder, or `s3://bucket`.")
-    secret: SecretStr = Field(description="At least 32 signs; keys for stored secrets and one-time links derive from it.")
-    smtp_url: str = Field("", description="`smtp://host:port`, or `file:///folder` to write each letter as a file.")
-    mail_from: str = Field("khong-tra-loi@localhost", description="Sender of notices.")
-    province: str = Field("tỉnh Bình Lâm", description="The province's name as it stands on pages.")
-    trusted_proxies: str = Field("", description="Addresses whose X-Forwarded headers are believed, by comma.")
-    workers: int = Field(1, ge=1, description="Processes of this service; more than one needs `BUS_URL`.")
-    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
 
     @classmethod
     def settings_customise_sources(
@@ -37,6 +25,22 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         files = SecretsSettingsSource(settings_cls, secrets_dir=os.environ.get("SECRETS_DIR"))
         return init_settings, env_settings, files
+
+
+class Settings(FromEnvironment):
+    """What both services need."""
+
+    public_url: str = Field(description="The service's own address as browsers see it; no slash at the end.")
+    database_url: str = Field(description="`sqlite:///path.db`, or `postgresql://user@host/name`.")
+    bus_url: str = Field("", description="Empty: hints stay in this process. `valkey://host:port`: several processes.")
+    storage_url: str = Field("", description="Where documents lie: a folder, or `s3://bucket`.")
+    secret: SecretStr = Field(description="At least 32 signs; keys for stored secrets and one-time links derive from it.")
+    smtp_url: str = Field("", description="`smtp://host:port`, or `file:///folder` to write each letter as a file.")
+    mail_from: str = Field("khong-tra-loi@localhost", description="Sender of notices.")
+    province: str = Field("tỉnh Bình Lâm", description="The province's name as it stands on pages.")
+    trusted_proxies: str = Field("", description="Addresses whose X-Forwarded headers are believed, by comma.")
+    workers: int = Field(1, ge=1, description="Processes of this service; more than one needs `BUS_URL`.")
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
 
     @model_validator(mode="after")
     def _refuse_what_is_unsafe(self) -> Self:

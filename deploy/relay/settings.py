@@ -1,20 +1,17 @@
 """What a relay is told by its environment."""
 
-import os
 import ssl
 from typing import Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
 
 from idp.clients.rules import is_loopback
+from shared.settings import FromEnvironment
 
 
-class RelaySettings(BaseSettings):
-    """Each variable can also come as a file of the same name in `SECRETS_DIR`."""
-
-    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+class RelaySettings(FromEnvironment):
+    """What a relay needs."""
 
     public_url: str = Field(description="The address of the meetings service as browsers see it, in the room as elsewhere.")
     upstream_url: str = Field("", description="Where the relay itself reaches that service; empty: at `PUBLIC_URL`.")
@@ -27,18 +24,6 @@ class RelaySettings(BaseSettings):
     tls_key: str = Field("", description="PEM file with its key.")
     upstream_ca: str = Field("", description="PEM file of authorities to trust upstream, beside the usual ones.")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        files = SecretsSettingsSource(settings_cls, secrets_dir=os.environ.get("SECRETS_DIR"))
-        return init_settings, env_settings, files
 
     @model_validator(mode="after")
     def _refuse_what_is_unsafe(self) -> Self:
