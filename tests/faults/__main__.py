@@ -42,7 +42,7 @@ def write(rows: list[Run], tier: str, report: Path) -> None:
     report.write_text(json.dumps({"tier": tier, "faults": faults}, ensure_ascii=False, indent=1))
 
 
-def told(report: Path) -> str:
+def table_of(report: Path) -> str:
     """The report as the table of docs/promises.md: what was run, and what was not."""
     known = {row["id"]: row for row in json.loads(report.read_text())["faults"]} if report.exists() else {}
     lines = ["| fault | what is done | kills | receipts | violations | broken on purpose: seen? | figures over their limit |"]
@@ -65,7 +65,7 @@ def told(report: Path) -> str:
 def write_promises(report: Path) -> None:
     text = PROMISES.read_text("utf-8")
     before, rest = text.split(BEGIN)
-    PROMISES.write_text(before + BEGIN + "\n\n" + told(report) + "\n\n" + END + rest.split(END)[1], "utf-8")
+    PROMISES.write_text(before + BEGIN + "\n\n" + table_of(report) + "\n\n" + END + rest.split(END)[1], "utf-8")
 
 
 def show(rows: list[Run]) -> None:
@@ -94,6 +94,7 @@ def main() -> int:
     read.add_argument("--tier", choices="ab", default="b")
     read.add_argument("--only", default="", help="F1,F9")
     read.add_argument("--seed", type=int, default=1)
+    read.add_argument("--minutes", type=float, default=0, help="of F22")
     read.add_argument("--report", type=Path, default=REPORT)
     read.add_argument("--promises", action="store_true", help="only write the report's table into docs/promises.md")
     given = read.parse_args()
@@ -109,7 +110,8 @@ def main() -> int:
     for entry in sorted(FAULTS.values(), key=lambda one: order(one.id)):
         if entry.id in wanted or (not wanted and given.tier in entry.tiers):
             print(f"{entry.id}: {entry.title}", flush=True)
-            rows.append(perform(entry, given.tier, given.seed, lambda row: write([row], given.tier, given.report)))
+            told = lambda row: write([row], given.tier, given.report)  # noqa: E731
+            rows.append(perform(entry, given.tier, given.seed, told, given.minutes))
             write(rows, given.tier, given.report)
     show(rows)
     return 0 if all(row.ok or row.not_run for row in rows) else 1

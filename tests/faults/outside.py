@@ -1,6 +1,5 @@
-"""Services outside that the meeting leans on are away or hang; and a long quiet day, in short."""
+"""Services outside that the meeting leans on are away or hang."""
 
-import asyncio
 import socket
 import threading
 import time
@@ -11,7 +10,6 @@ from tests.faults.burst import Burst
 from tests.faults.burst import run as in_loop
 from tests.faults.cluster import Cluster
 from tests.faults.history import History
-from tests.faults.network import rss
 from tests.faults.table import Run, fault
 
 LONGEST = 5.0  # seconds that a request may wait for a service outside
@@ -84,39 +82,3 @@ def nothing() -> Iterator[None]:
 def hanging(port: int) -> Iterator[None]:
     with socket.create_server(("127.0.0.1", port)):
         yield
-
-
-async def quiet_day(run: Run, cluster: Cluster, history: History, seconds: float) -> None:
-    """Votes, and one device a second that goes and comes back; memory and files of the service are looked at."""
-    node = cluster.nodes[0]
-    async with Burst(cluster, history, seed=run.seed) as burst:
-        await burst.vote(await burst.open_poll(), 1.0)
-        await burst.close(next(reversed(burst.fold.state(burst.desk.state_key)["polls"])))
-        memory, files, until = rss(node), open_files(node.pid), time.monotonic() + seconds
-        while time.monotonic() < until:
-            poll = await burst.open_poll()
-            voting = burst.start(burst.vote(poll, 5.0, ballots=2))
-            for _ in range(5):
-                leaving = burst.random.choice(burst.tablets)
-                if leaving.line:
-                    leaving.line.cut()
-                await asyncio.sleep(1)
-            await voting
-            await burst.close(poll)
-        run.figure("memory grew by, %", 100 * (rss(node) / memory - 1), 25)
-        run.figure("files more than before", open_files(node.pid) - files, 20)
-        await burst.settle()
-
-
-def open_files(pid: int) -> int:
-    from pathlib import Path
-
-    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
-
-
-@fault("F22", "two minutes of votes and of devices that come and go")
-def soak(run: Run) -> None:
-    with Cluster(voters=100) as cluster:
-        history = cluster.begin_history()
-        in_loop(quiet_day(run, cluster, history, 120))
-        run.judge(cluster, history)

@@ -33,6 +33,7 @@ class Run:
     title: str
     tier: str
     seed: int
+    minutes: float = 0  # that were asked for; 0: as long as the tier has it
     runs: int = 0
     kills: int = 0
     acks: int = 0
@@ -131,9 +132,9 @@ def twin(id: str, broken: str) -> Callable[[Deed], Deed]:
     return register
 
 
-def perform(entry: Entry, tier: str, seed: int, told: Callable[[Run], None] | None = None) -> Run:
+def perform(entry: Entry, tier: str, seed: int, told: Callable[[Run], None] | None = None, minutes: float = 0) -> Run:
     """`told` hears how far it has come after each judgement."""
-    run, started = Run(entry.id, entry.title, tier, seed, told=told), time.monotonic()
+    run, started = Run(entry.id, entry.title, tier, seed, minutes, told=told), time.monotonic()
     try:
         entry.deed(run)
         for broken, deed in entry.twins.items() if tier == "b" else ():
