@@ -58,7 +58,7 @@ class Plan:
 
     @classmethod
     def of(cls, *, quick: bool) -> "Plan":
-        return cls(3, 0.7, 2) if quick else cls(5, 1.5, 8)
+        return cls(7, 0.3, 2) if quick else cls(15, 0.5, 8)
 
 
 def median(rounds: list[Figures]) -> dict[str, Any]:
@@ -69,6 +69,7 @@ def median(rounds: list[Figures]) -> dict[str, Any]:
     }
     return middle | {
         "rates": [one.rate for one in rounds],
+        "cpu": [one.cpu_ms for one in rounds],
         "parts_ms": {part: statistics.median(one.parts_ms[part] for one in rounds) for part in rounds[0].parts_ms},
         "pss_mib": {part: max(one.pss_mib[part] for one in rounds) for part in rounds[0].pss_mib},
         "errors": sum(one.errors for one in rounds),
@@ -112,10 +113,10 @@ def compare(case: Case, known: list[Provider], found: dict[str, dict[str, Any]])
     rows = []
     for mine in own:
         ours = found[mine.label]
-        row = {"what": case.what, "database": mine.database, "ours": ours}
+        row: dict[str, Any] = {"what": case.what, "database": mine.database, "ours": ours}
         for peer in peers:
             theirs = found[peer.label]
-            ratio = {"ratio": _ratio(ours["rate"], theirs["rate"]), "cpu_ratio": _ratio(theirs["cpu_ms"], ours["cpu_ms"])}
+            ratio = {"ratio": _ratio(ours["rates"], theirs["rates"]), "cpu_ratio": _ratio(theirs["cpu"], ours["cpu"])}
             goal = case.goal if peer.name.startswith("node") else None
             rows.append(row | {"peer_name": peer.label, "peer": theirs, "goal": goal} | ratio)
         if not peers:
@@ -123,8 +124,10 @@ def compare(case: Case, known: list[Provider], found: dict[str, dict[str, Any]])
     return rows
 
 
-def _ratio(more: float, less: float) -> float | None:
-    return round(more / less, 2) if less else None
+def _ratio(more: list[float], less: list[float]) -> float | None:
+    """The median over the rounds: the two of a round are so near in time that what slows the machine slows both."""
+    each = [one / other for one, other in zip(more, less, strict=True) if other]
+    return round(statistics.median(each), 2) if each else None
 
 
 async def unhurried(mine: Provider, peer: Provider | None, rate: float, plan: Plan) -> dict[str, Any]:
@@ -253,6 +256,7 @@ def main() -> int:
     parser.add_argument("--no-peers", action="store_true", help="ours alone")
     asked = parser.parse_args()
     VAR.mkdir(parents=True, exist_ok=True)
+    providers.come_first()
     folder = Path(tempfile.mkdtemp(prefix="dienhong-bench-", dir=providers.DISK))
     plan = Plan.of(quick=asked.quick)
     machine = {

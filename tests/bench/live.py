@@ -7,12 +7,11 @@ synchronous=FULL, PostgreSQL with fsync and synchronous_commit, whose work count
 import argparse
 import gc
 import json
-import os
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from shared import clock
 from shared.ids import new_id
 from tests.bench.live_plot import draw
 from tests.bench.live_servers import Ours, Server, ours, peer, peers
-from tests.bench.providers import DISK, VAR, pin_client, postgresql
+from tests.bench.providers import DISK, VAR, come_first, pin_client, postgresql
 from tests.bench.ws_swarm import Swarm, frame
 
 console = Console(width=132)
@@ -33,14 +32,6 @@ HALL = 3500
 GROWING = (100, 300, 1000, 3500, 10_000)
 OPENSLIDES = 31.0  # votes a second of OpenSlides 3.3, in an own run of November 2026; it does not install here any more
 Rows = list[dict[str, Any]]
-
-
-def come_first() -> None:
-    """This process on the clients' core, before what else the machine does where it may."""
-    pin_client()
-    with suppress(OSError):
-        os.setsid()
-        Path("/proc/self/autogroup").write_text("-11")
 
 
 def at(sorted_values: list[float], part: float) -> float:
@@ -282,6 +273,7 @@ def main() -> None:
     rounds, parts = (8 if chosen.quick else 20), chosen.only.split(",")
     VAR.mkdir(parents=True, exist_ok=True)
     come_first()
+    pin_client()
     report, growth = Report(), Rows()
     with tempfile.TemporaryDirectory(dir=DISK) as named:
         folder = Path(named)

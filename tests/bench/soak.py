@@ -65,7 +65,10 @@ async def soak(one: Provider, minutes: float) -> dict[str, Any]:
     samples, errors, started = list[Sample](), peak.errors, time.monotonic()
     while (time.monotonic() - started) < minutes * 60 and not errors:
         round_, before, began = Round(act), _spent(one), time.monotonic()
-        await arriving(round_, people, rate, EVERY)
+        try:
+            await arriving(round_, people, rate, EVERY)
+        except TimeoutError:
+            round_.errors.append("operations that were due were not done in time")
         now, times = time.monotonic(), sorted(round_.seconds)
         errors += round_.errors
         sample = Sample(
@@ -115,6 +118,7 @@ def main() -> int:
     parser.add_argument("--postgresql", action="store_true", help="on PostgreSQL instead of SQLite")
     asked = parser.parse_args()
     VAR.mkdir(parents=True, exist_ok=True)
+    providers.come_first()
     folder = Path(tempfile.mkdtemp(prefix="dienhong-soak-", dir=providers.DISK))
     try:
         with providers.ours_on(folder, "postgresql" if asked.postgresql else "sqlite") as one:
