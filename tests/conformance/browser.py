@@ -1,5 +1,6 @@
 """A browser without scripts: it follows redirects within the provider, keeps cookies, and sends forms as they stand."""
 
+import ssl
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from urllib.parse import parse_qsl, urljoin, urlsplit
@@ -70,10 +71,10 @@ class Landing:
 class Browser:
     """One person's browser. `page` is what it shows; `landing` is set once it has left the provider."""
 
-    def __init__(self, issuer: str, language: str = "vi") -> None:
+    def __init__(self, issuer: str, language: str = "vi", trust: ssl.SSLContext | bool = True) -> None:
         self.issuer = issuer
         headers = {"accept": "text/html", "accept-language": language}
-        self.http = httpx2.Client(follow_redirects=False, headers=headers, trust_env=False, timeout=30)
+        self.http = httpx2.Client(follow_redirects=False, headers=headers, trust_env=False, timeout=30, verify=trust)
         self.answer: httpx2.Response
         self.landing: Landing | None = None
         self.visited: list[str] = []

@@ -13,6 +13,7 @@ import pytest
 import uvicorn
 
 from idp.app import build
+from idp.oidc.certificate import BehindProxy
 from idp.settings import IdpSettings
 from shared import clock
 from tests.conformance.browser import Browser, Landing
@@ -27,6 +28,8 @@ RP = "https://rp.example.test/cb"  # nobody fetches it: the browser stops where 
 @dataclass
 class Served(House):
     """A house with an address; see `tests.idp.conftest.House` for the rest."""
+
+    port: int
 
     @property
     def issuer(self) -> str:
@@ -47,18 +50,19 @@ class Served(House):
 def serve(url: str, filled: Any, **changes: Any) -> Iterator[Served]:
     """Run the application of this database until the block ends; `changes` are settings."""
     listener = socket.create_server(("127.0.0.1", 0))
-    members = settings_for(url).model_dump() | {"public_url": f"http://127.0.0.1:{listener.getsockname()[1]}"} | changes
-    settings = IdpSettings(**members)
+    port = listener.getsockname()[1]
+    settings = IdpSettings(**settings_for(url).model_dump() | {"public_url": f"http://127.0.0.1:{port}"} | changes)
     app = build(settings)
-    config = uvicorn.Config(SecondOpinions(app), log_level="error", ws="none", timeout_graceful_shutdown=1, server_header=False)
-    server = uvicorn.Server(config)
+    behind: Any = BehindProxy(SecondOpinions(app), settings)
+    quick: dict[str, Any] = {"log_level": "error", "timeout_graceful_shutdown": 1}
+    server = uvicorn.Server(uvicorn.Config(behind, ws="none", proxy_headers=False, server_header=False, **quick))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     while not server.started:
         assert thread.is_alive(), "the server did not start"
         time.sleep(0.01)
     try:
-        yield Served(app, settings, filled)
+        yield Served(app, settings, filled, port)
     finally:
         server.should_exit = True
         thread.join(10)
@@ -112,7 +116,7 @@ class App:
         return found
 
     def finish(self, landing: Landing, **args: Any) -> dict[str, Any]:
-        """Exchange the code; openid-client judges state, nonce, issuer and the ID token."""
+        """Exchange the code; the library judges state, nonce, issuer and the ID token."""
         checks = self.checks | {"idTokenExpected": True} | args.pop("checks", {})
         tokens: dict[str, Any] = self.peer.codeGrant(
             config=self.config, url=landing.url, form=landing.form, checks=checks, **args
@@ -135,11 +139,12 @@ class App:
 
 @dataclass
 class Suite:
-    """One test's way to clients; `mode` is the response mode that all of them ask for."""
+    """One test's way to clients; `mode` is the response mode that all of them ask for, `library` what they are built on."""
 
     house: Served
     peer: Peer
     mode: str | None
+    library: str
 
     def register(self, **metadata: Any) -> dict[str, Any]:
         """Dynamic registration; the answer as oauth4webapi takes it."""
@@ -158,9 +163,14 @@ class Suite:
             auth["key"] = {"jwk": key, "alg": key["alg"]}
         names = ("id_token_signed_response_alg", "userinfo_signed_response_alg", "authorization_signed_response_alg")
         metadata = {name: registered[name] for name in names if name in registered}
-        wish = {"issuer": self.house.issuer, "client_id": registered["client_id"], "metadata": metadata, "auth": auth}
-        found = self.peer.discover(**wish)
+        found = self.discover(registered["client_id"], metadata, auth)
         return App(self.house, self.peer, registered, found["config"], found["server"], self.mode, key)
+
+    def discover(self, client_id: str, metadata: dict[str, Any], auth: dict[str, Any], **more: Any) -> dict[str, Any]:
+        """Be a client that is registered already; its `config` and what its library has found out of the `server`."""
+        wish = {"issuer": self.house.issuer, "client_id": client_id, "metadata": metadata, "auth": auth}
+        found: dict[str, Any] = self.peer.discover(by=self.library, **wish, **more)
+        return found
 
 
 @pytest.fixture
@@ -169,6 +179,16 @@ def mode() -> str | None:
     return None
 
 
+LIBRARIES = ("openid-client", "oauth4webapi")
+by_both = pytest.mark.parametrize("library", LIBRARIES, indirect=True)
+
+
 @pytest.fixture
-def suite(house: Served, peer: Peer, mode: str | None) -> Suite:
-    return Suite(house, peer, mode)
+def library(request: pytest.FixtureRequest) -> str:
+    """What the other side is built on; `by_both` runs a test with each."""
+    return str(getattr(request, "param", LIBRARIES[0]))
+
+
+@pytest.fixture
+def suite(house: Served, peer: Peer, mode: str | None, library: str) -> Suite:
+    return Suite(house, peer, mode, library)

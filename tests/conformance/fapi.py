@@ -9,7 +9,8 @@ import pytest
 
 from tests.conformance.browser import Browser
 from tests.conformance.conftest import Served
-from tests.idp.signed import Key, Rp, register_rp
+from tests.conformance.peer import Peer
+from tests.idp.signed import CB, Key, Rp, register_rp
 
 
 @dataclass
@@ -40,6 +41,20 @@ class Flow:
         assert answer.status_code == 200, answer.text
         got: dict[str, Any] = answer.json()
         return got
+
+
+def signing(rp: Rp) -> dict[str, Any]:
+    """How the peer authenticates as this client."""
+    return {"method": "private_key_jwt", "key": {"jwk": rp.key.secret | {"kid": rp.key.jkt}, "alg": rp.key.alg}}
+
+
+def request_of(peer: Peer) -> tuple[dict[str, str], dict[str, Any]]:
+    """An authorization request, and what its sender checks in the answer."""
+    pkce = peer.pkce()
+    asked = {"redirect_uri": CB, "scope": "openid profile offline_access", "state": "s", "nonce": "n"}
+    asked |= {"code_challenge": pkce["challenge"], "code_challenge_method": "S256"}
+    checks = {"expectedState": "s", "expectedNonce": "n", "pkceCodeVerifier": pkce["verifier"], "idTokenExpected": True}
+    return asked, checks
 
 
 def told(answer: httpx2.Response) -> tuple[int, str]:

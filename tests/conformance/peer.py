@@ -1,4 +1,4 @@
-"""The application on the other side: a Node.js process with openid-client, spoken to by JSON lines."""
+"""The application on the other side: a Node.js process with openid-client and oauth4webapi, spoken to by JSON lines."""
 
 import json
 import selectors

@@ -10,7 +10,7 @@ import jwt
 import pytest
 
 from tests.conformance.browser import Browser
-from tests.conformance.conftest import RP, App, Suite
+from tests.conformance.conftest import RP, App, Suite, by_both
 from tests.conformance.peer import PeerRefused
 
 PROFILE = {"name", "family_name", "given_name", "middle_name", "preferred_username", "zoneinfo", "locale", "updated_at"}
@@ -35,6 +35,7 @@ def is_asked(browser: Browser) -> bool:
     return browser.landing is None and "/login" in browser.visited
 
 
+@by_both
 def test_oidcc_server(app: App, browser: Browser) -> None:
     tokens = app.sign_in(browser)
     assert tokens["claims"]["sub"] == app.userinfo(tokens)["sub"] == app.house.filled.subject
@@ -48,6 +49,7 @@ def test_oidcc_response_type_missing(app: App, browser: Browser) -> None:
     assert (found["error"], found["state"]) == ("invalid_request", "state-1")
 
 
+@by_both
 def test_oidcc_idtoken_signature(suite: Suite, browser: Browser) -> None:
     app = suite.client()
     tokens = app.sign_in(browser)
@@ -107,6 +109,7 @@ def test_oidcc_scope_phone(app: App, browser: Browser) -> None:
     check_scope(app, browser, "openid phone", PHONE)
 
 
+@by_both
 def test_oidcc_scope_all(app: App, browser: Browser) -> None:
     check_scope(app, browser, "openid profile email phone address", PROFILE | EMAIL | PHONE | {"address"})
 
@@ -158,6 +161,7 @@ def test_oidcc_max_age_1(app: App, browser: Browser) -> None:
     assert (second["sub"], second["auth_time"] > first["auth_time"]) == (first["sub"], True)
 
 
+@by_both
 def test_oidcc_max_age_10000(app: App, browser: Browser) -> None:
     first = app.sign_in(browser, max_age="15000")["claims"]
     second = app.finish(browser.go(app.url(max_age="10000")).landed(), checks={"maxAge": 10000})["claims"]
@@ -210,6 +214,7 @@ def check_second_use(app: App, browser: Browser, seconds: float) -> None:
     assert not app.peer.introspect(config=app.config, token=tokens["access_token"])["active"]
 
 
+@by_both
 def test_oidcc_codereuse(app: App, browser: Browser) -> None:
     check_second_use(app, browser, 0)
 
@@ -235,6 +240,7 @@ def test_oidcc_ensure_post_request_succeeds(app: App, browser: Browser, second_b
     assert second_browser.landed().params["error"] == "login_required"
 
 
+@by_both
 def test_oidcc_server_client_secret_post(suite: Suite, browser: Browser) -> None:
     app = suite.client(token_endpoint_auth_method="client_secret_post")
     assert app.userinfo(app.sign_in(browser))["sub"]
@@ -271,6 +277,7 @@ def test_oidcc_ensure_request_object_with_redirect_uri(suite: Suite, browser: Br
         assert browser.answer.status_code == 400
 
 
+@by_both
 def test_oidcc_refresh_token(suite: Suite, browser: Browser) -> None:
     both = {"grant_types": ["authorization_code", "refresh_token"]}
     app, stranger = suite.client(**both), suite.client(**both)
@@ -285,6 +292,7 @@ def test_oidcc_refresh_token(suite: Suite, browser: Browser) -> None:
     assert refused.value.error == "invalid_grant"
 
 
+@by_both
 def test_oidcc_ensure_request_with_valid_pkce_succeeds(app: App, browser: Browser) -> None:
     pair = app.peer.pkce()
     browser.go(app.url(code_challenge=pair["challenge"], code_challenge_method="S256")).sign_in()

@@ -14,7 +14,7 @@ import pytest
 from idp.keys.actions import rotate_keys
 from shared import clock
 from tests.conformance.browser import Browser
-from tests.conformance.conftest import RP, App, Served, Suite, serve
+from tests.conformance.conftest import RP, App, Served, Suite, by_both, serve
 from tests.conformance.peer import PeerRefused
 from tests.conformance.test_basic import (
     test_oidcc_idtoken_unsigned,
@@ -67,6 +67,7 @@ def test_oidcc_idtoken_rs256(suite: Suite, browser: Browser) -> None:
     assert jwt.get_unverified_header(tokens["id_token"])["alg"] == "RS256"
 
 
+@by_both
 def test_oidcc_userinfo_rs256(suite: Suite, browser: Browser) -> None:
     app = signing(suite, userinfo_signed_response_alg="RS256")
     tokens = app.sign_in(browser, scope="openid email")

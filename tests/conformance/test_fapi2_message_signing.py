@@ -9,8 +9,8 @@ import pytest
 
 from idp.clients.rules import Profile
 from tests.conformance.browser import Browser
-from tests.conformance.conftest import Served, Suite
-from tests.conformance.fapi import Flow, flow, http, told
+from tests.conformance.conftest import Served, Suite, by_both
+from tests.conformance.fapi import Flow, flow, http, request_of, signing, told
 from tests.idp.signed import CB, Key, Rp, now, register_rp
 
 __all__ = ["flow", "http"]
@@ -68,21 +68,20 @@ def test_fapi2_security_profile_final_happy_flow(flow: Flow, rp: Rp) -> None:
     assert told["token_introspection"]["cnf"] == {"jkt": rp.dpop.jkt}
 
 
-def test_fapi2_security_profile_final_happy_flow_by_openid_client(flow: Flow, rp: Rp, suite: Suite) -> None:
-    """openid-client judges the signed answer; it does not push request objects, so the push is the suite's own."""
-    peer = suite.peer
-    auth = {"method": "private_key_jwt", "key": {"jwk": rp.key.secret | {"kid": rp.key.jkt}, "alg": "PS256"}}
-    metadata = {"id_token_signed_response_alg": "ES256", "authorization_signed_response_alg": "ES256"}
-    config = peer.discover(issuer=rp.issuer, client_id=rp.id, metadata=metadata, auth=auth)["config"]
+@by_both
+def test_fapi2_security_profile_final_happy_flow_by_a_library(flow: Flow, rp: Rp, suite: Suite) -> None:
+    """It pushes a request object that it has signed, and judges the signed answers."""
+    algs = ("id_token_signed_response_alg", "authorization_signed_response_alg", "introspection_signed_response_alg")
+    peer, config = suite.peer, suite.discover(rp.id, dict.fromkeys(algs, "ES256"), signing(rp))["config"]
     peer.jarm(config=config)
-    pkce, dpop = peer.pkce(), peer.dpopKey(alg="ES256")
-    signed = rp.request_object(response_mode="jwt", code_challenge=pkce["challenge"], dpop_jkt=dpop["jkt"])
-    pushed = rp.post("/par", {"client_id": rp.id, "request": signed}, dpop=None).json()["request_uri"]
-    flow.land(f"/authorize?client_id={rp.id}&request_uri={pushed}")
-    checks = {"expectedState": "s-1", "expectedNonce": "n-1", "pkceCodeVerifier": pkce["verifier"], "idTokenExpected": True}
-    got = peer.codeGrant(config=config, url=flow.browser.landed().url, checks=checks, dpop=dpop["key"])
+    dpop = peer.dpopKey(alg="ES256")["key"]
+    asked, checks = request_of(peer)
+    landed = flow.land(peer.par(config=config, params=asked, key=signing(rp)["key"], dpop=dpop))
+    assert set(landed) == {"response"}
+    got = peer.codeGrant(config=config, url=flow.browser.landed().url, checks=checks, dpop=dpop)
     subject = got["claims"]["sub"]
-    assert peer.userinfo(config=config, access_token=got["access_token"], subject=subject, dpop=dpop["key"])["sub"] == subject
+    assert peer.userinfo(config=config, access_token=got["access_token"], subject=subject, dpop=dpop)["sub"] == subject
+    assert peer.introspect(config=config, token=got["access_token"])["active"]
 
 
 def test_fapi2_security_profile_final_user_rejects_authentication(flow: Flow, browser: Browser) -> None:

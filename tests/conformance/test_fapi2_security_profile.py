@@ -12,8 +12,8 @@ import pytest
 
 from idp.clients.rules import AuthMethod
 from tests.conformance.browser import Browser
-from tests.conformance.conftest import Suite
-from tests.conformance.fapi import Flow, flow, http, told
+from tests.conformance.conftest import Suite, by_both
+from tests.conformance.fapi import Flow, flow, http, request_of, signing, told
 from tests.idp.signed import CB, Key, now, register_rp
 from tests.idp.walk import VERIFIER
 
@@ -32,26 +32,20 @@ def test_fapi2_security_profile_final_discovery_end_point_verification(flow: Flo
     assert server["response_types_supported"] == ["code"]
 
 
+@by_both
 @pytest.mark.parametrize("alg", ["ES256", "PS256"])
 def test_fapi2_security_profile_final_happy_flow(flow: Flow, suite: Suite, alg: str) -> None:
-    """As openid-client goes through it, which judges every answer."""
+    """As a library goes through it, which judges every answer."""
     rp, peer = register_rp(flow.house, flow.http, key=Key(alg), id_token_alg=alg), suite.peer
-    auth = {"method": "private_key_jwt", "key": {"jwk": rp.key.secret | {"kid": rp.key.jkt}, "alg": alg}}
-    metadata = {"id_token_signed_response_alg": alg}
-    known = peer.discover(issuer=flow.house.issuer, client_id=rp.id, metadata=metadata, auth=auth)["config"]
-    pkce, dpop = peer.pkce(), peer.dpopKey(alg="ES256")
-    asked = {"redirect_uri": CB, "scope": "openid profile offline_access", "state": "s", "nonce": "n"}
-    asked |= {"code_challenge": pkce["challenge"], "code_challenge_method": "S256"}
-    landing = flow.browser.go(peer.par(config=known, params=asked, dpop=dpop["key"]))
-    if landing.landing is None:
-        landing.sign_in()
-    checks = {"expectedState": "s", "expectedNonce": "n", "pkceCodeVerifier": pkce["verifier"], "idTokenExpected": True}
-    url = landing.landed().url
-    got = peer.codeGrant(config=known, url=url, checks=checks, dpop=dpop["key"])
+    known = suite.discover(rp.id, {"id_token_signed_response_alg": alg}, signing(rp))["config"]
+    dpop = peer.dpopKey(alg="ES256")["key"]
+    asked, checks = request_of(peer)
+    flow.land(peer.par(config=known, params=asked, dpop=dpop))
+    got = peer.codeGrant(config=known, url=flow.browser.landed().url, checks=checks, dpop=dpop)
     assert got["token_type"].lower() == "dpop"
     subject = got["claims"]["sub"]
-    assert peer.userinfo(config=known, access_token=got["access_token"], subject=subject, dpop=dpop["key"])["sub"] == subject
-    again = peer.refresh(config=known, refresh_token=got["refresh_token"], dpop=dpop["key"])
+    assert peer.userinfo(config=known, access_token=got["access_token"], subject=subject, dpop=dpop)["sub"] == subject
+    again = peer.refresh(config=known, refresh_token=got["refresh_token"], dpop=dpop)
     assert again["refresh_token"] == got["refresh_token"]
 
 
