@@ -23,7 +23,7 @@ from starlette.types import Receive, Send
 
 from deploy.relay.passing import Asked, Raw, Upstream, end_to_end, give, stream
 from docs_store.places import connect
-from docs_store.problems import DamagedBlob, MissingBlob
+from docs_store.problems import DamagedBlob, MissingBlob, NoRoom
 from docs_store.routes import answer_stored
 from docs_store.store import Blob, Store, derive_key
 
@@ -116,7 +116,7 @@ class Papers:
                 response = await run_sync(self._shelf.answer, asked, sha256, _headers(answer))
             except (DamagedBlob, MissingBlob):
                 continue
-            except OSError as error:  # no room on the disk
+            except (NoRoom, OSError) as error:
                 log.warning("relay.paper-not-kept", error=type(error).__name__)
                 break
             finally:
