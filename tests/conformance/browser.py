@@ -111,11 +111,11 @@ class Browser:
         return self.go(self.page.links[link_id])
 
     def send(self, button: str | None = None, **fields: str) -> "Browser":
-        """Send the form that has this button, or these fields."""
+        """Send the form that has this button (by its id or its name), or these fields."""
         forms = self.page.forms
         if button:
-            form = next(form for form in forms if any(one[0] == button for one in form.buttons))
-            fields |= {name: value for one, name, value in form.buttons if one == button}
+            form = next(form for form in forms if any(button in one[:2] for one in form.buttons))
+            fields |= {name: value for one, name, value in form.buttons if button in (one, name)}
         else:
             form = next(form for form in forms if fields.keys() <= form.fields.keys())
         url = urljoin(str(self.answer.url), form.action)

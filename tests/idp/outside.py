@@ -73,7 +73,7 @@ def many_headers(send: Send) -> None:
 @contextmanager
 def outside(folder: Path) -> Iterator[Outside]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(_certificate(folder))
+    context.load_cert_chain(server_certificate(folder))
     listener = socket.create_server(("127.0.0.1", 0))
     listener.settimeout(0.1)
     world, over = Outside(listener.getsockname()[1], folder / "ca.pem"), threading.Event()
@@ -104,7 +104,7 @@ def outside(folder: Path) -> Iterator[Outside]:
         listener.close()
 
 
-def _certificate(folder: Path) -> Path:
+def server_certificate(folder: Path) -> Path:
     """A file with key and certificate for localhost and 127.0.0.1; its authority beside it as `ca.pem`."""
     key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name.from_rfc4514_string("CN=outside")
     ca_key, ca_name = ec.generate_private_key(ec.SECP256R1()), x509.Name.from_rfc4514_string("CN=outside's authority")
