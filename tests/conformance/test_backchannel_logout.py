@@ -19,7 +19,7 @@ def test_oidcc_backchannel_logout_discovery_endpoint_verification(suite: Suite) 
 
 
 def test_oidcc_backchannel_rp_initiated_logout(suite: Suite, browser: Browser) -> None:
-    with listening(Receiver()) as receiver:
+    with listening(suite.house, Receiver()) as receiver:
         app = registered(suite, backchannel_logout_uri=receiver.uri, backchannel_logout_session_required=True)
         with (
             suite.house.app.state.db.write() as tx

@@ -1,5 +1,5 @@
-"""A second and a third opinion on every token that leaves the application under test: PyJWT and python-jose check its signature
-by the published key that it names."""
+"""A second and a third opinion on every token that leaves the application under test, in an answer or on its way to a client:
+PyJWT and python-jose check its signature by the published key that it names."""
 
 import re
 from typing import Any

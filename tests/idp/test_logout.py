@@ -22,6 +22,7 @@ from idp.oidc.models import LogoutNotice
 from idp.settings import IdpSettings
 from shared.jobs import Job, run_due
 from tests.idp.conftest import APP, ISSUER, House
+from tests.idp.opinions import SecondOpinions
 from tests.idp.outside import outside
 from tests.idp.walk import answer_of, as_spa, begin, follow, renew, send_form, sign_in, tokens, who
 
@@ -43,7 +44,9 @@ class Receiver:
 
 
 @contextmanager
-def listening(receiver: Receiver) -> Iterator[Receiver]:
+def listening(house: House, receiver: Receiver) -> Iterator[Receiver]:
+    """While it listens; afterwards others must agree to what it has heard."""
+
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             sleep(receiver.delay)
@@ -66,6 +69,8 @@ def listening(receiver: Receiver) -> Iterator[Receiver]:
         server.shutdown()
         thread.join()
         server.server_close()
+    opinions = SecondOpinions(house.app)
+    assert all(opinions.agree(token) for token in receiver.heard)
 
 
 def let_hear(house: House, client_id: str, uri: str) -> None:
@@ -81,7 +86,7 @@ def sign_out_by(browser: TestClient, **params: str) -> str:
 
 def test_every_application_hears_of_a_sign_out_at_once(house: House) -> None:
     browser = house.browser()
-    with listening(Receiver()) as web, listening(Receiver(status=204)) as spa:
+    with listening(house, Receiver()) as web, listening(house, Receiver(status=204)) as spa:
         let_hear(house, "web", web.uri)
         let_hear(house, "spa", spa.uri)
         got = tokens(house, browser)
@@ -114,7 +119,7 @@ def test_after_a_sign_out_nothing_of_the_session_works(house: House) -> None:
 
 def test_the_page_waits_two_seconds_at_most_and_tells_who_did_not_answer(house: House) -> None:
     browser = house.browser()
-    with listening(Receiver(delay=3)) as slow:
+    with listening(house, Receiver(delay=3)) as slow:
         let_hear(house, "web", slow.uri)
         let_hear(house, "spa", "http://127.0.0.1:9/logout")
         got = tokens(house, browser)
@@ -129,7 +134,7 @@ def test_the_page_waits_two_seconds_at_most_and_tells_who_did_not_answer(house: 
 def test_who_did_not_answer_is_told_again_by_the_job_and_only_they(house: House) -> None:
     browser = house.browser()
     handlers = {ENDED: partial(tell_all, house.settings)}
-    with listening(Receiver()) as web, listening(Receiver(status=500)) as spa:
+    with listening(house, Receiver()) as web, listening(house, Receiver(status=500)) as spa:
         let_hear(house, "web", web.uri)
         let_hear(house, "spa", spa.uri)
         got = tokens(house, browser)
@@ -285,7 +290,7 @@ def test_who_registered_themselves_hears_of_it_at_hosts_that_are_allowed_only(
         sign_out_by(browser, id_token_hint=tokens(house, browser)["id_token"])
 
     house.change_client("web", registration_token_digest="x")
-    with listening(Receiver()) as inside:
+    with listening(house, Receiver()) as inside:
         let_hear(house, "web", inside.uri)
         signs_out()
         object.__setattr__(house.settings, "outbound_hosts", f"127.0.0.1:{inside.port}")

@@ -371,7 +371,7 @@ def test_l22_a_hint_that_names_another_person_asks_first(house: House) -> None:
 
 
 def test_l24_a_slow_application_holds_up_one_person_at_most_and_only_for_two_seconds(house: House) -> None:
-    with listening(Receiver(delay=2.6)) as slow:
+    with listening(house, Receiver(delay=2.6)) as slow:
         let_hear(house, "web", slow.uri)
         spans = []
         for _ in range(2):
