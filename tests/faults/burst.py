@@ -44,7 +44,8 @@ class Burst:
 
     def _tablet(self, name: str, site: int, level: int = 1) -> Tablet:
         cluster = self.cluster
-        way = Way(cluster.address, cluster.meeting_id, self._ways(site), self._source(site) if site >= 0 else None)
+        source, tls = self._source(site) if site >= 0 else None, cluster.tls.trust if cluster.tls else None
+        way = Way(cluster.address, cluster.meeting_id, self._ways(site), source, tls)
         member = cluster.member_id(name)
         return Tablet(name, member, way, cluster.token(name), self.history, self.fold, site=site, level=level)
 
@@ -198,6 +199,6 @@ def until_answered(cluster: Cluster, who: str, node: int) -> Any:
     return found[0]
 
 
-def run(work: Coroutine[Any, Any, None]) -> None:
+def run(work: Coroutine[Any, Any, T]) -> T:
     """The event loop of one fault."""
-    asyncio.run(work)
+    return asyncio.run(work)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -38,12 +39,30 @@ class Skip(Exception):
     """This machine lacks what the fault needs; the words say what."""
 
 
+class Tls:
+    """Certificates for 127.0.0.1, and a client's trust in all of them."""
+
+    def __init__(self) -> None:
+        self.trust = ssl.create_default_context()
+
+    def renew(self, folder: Path) -> Path:
+        """A new key and a certificate that signs itself, in one file as HAProxy has it; in place of the one before."""
+        if not shutil.which("openssl"):
+            raise Skip("openssl")
+        made, kept = folder / "new.pem", folder / "tls.pem"
+        name = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2", "-nodes"]
+        key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-keyout", made, "-out", made]
+        subprocess.run(["openssl", "req", "-x509", *key, *name], check=True, capture_output=True)
+        self.trust.load_verify_locations(made)
+        return made.rename(kept)
+
+
 class Cluster:
     """`with Cluster(nodes=2, proxy=True) as cluster:` starts everything, and ends it.
 
     `database`: "postgresql" (Debian's, own data directory) or "sqlite". `bus` defaults to where there are several nodes.
-    `twin`: run the nodes broken on purpose. `prepare(cluster)` is called before the first start: to set prefixes
-    (`cluster.nodes[0].prefix`), environments, or settings of the database (`cluster.postgres.settings`).
+    `tls`: it ends at the proxy. `twin`: run the nodes broken on purpose. `prepare(cluster)` is called before the first start:
+    to set prefixes (`cluster.nodes[0].prefix`), environments, or settings of the database (`cluster.postgres.settings`).
     """
 
     def __init__(
@@ -54,6 +73,7 @@ class Cluster:
         database: str = "postgresql",
         bus: bool | None = None,
         proxy: bool = False,
+        tls: "Tls | None" = None,
         twin: str = "",
         folder: Path | None = None,
         environment: Mapping[str, str] | None = None,
@@ -61,7 +81,7 @@ class Cluster:
     ) -> None:
         if database == "postgresql" and not (DEBIAN / "initdb").exists():
             raise Skip("PostgreSQL 15 of Debian (postgresql-15)")
-        if proxy and not shutil.which("haproxy"):
+        if (proxy or tls) and not shutil.which("haproxy"):
             raise Skip("haproxy")
         self._own_folder = folder is None
         self.folder = folder or Path(tempfile.mkdtemp(prefix="dienhong-faults-", dir=DISK))
@@ -71,17 +91,19 @@ class Cluster:
         self.url = self.postgres.url() if self.postgres else f"sqlite:///{self.folder}/meetings.db"
         self.bus = Valkey(self.folder) if (nodes > 1 if bus is None else bus) else None
         self.issuer = Issuer()
-        self._door = free_port() if proxy else 0
+        self._door = free_port() if proxy or tls else 0
         self.nodes: list[Node] = []
         for number in range(nodes):
             node = Node(f"node{number + 1}", self.folder, {}, twin)
             self._door = self._door or node.port
             self.nodes.append(node)
-        self.address = f"http://127.0.0.1:{self._door}"
+        self.tls = tls
+        self.address = f"http{'s' if tls else ''}://127.0.0.1:{self._door}"
         self.environment = self._environment() | dict(environment or {})
         for node in self.nodes:
             node.environment |= self.environment
-        self.proxy = Haproxy(self.folder, self.nodes, self._door) if proxy else None
+        certificate = tls.renew(self.folder) if tls else None
+        self.proxy = Haproxy(self.folder, self.nodes, self._door, certificate) if proxy or tls else None
         self.members: list[str] = []
         self.history: History | None = None
         self._tokens: dict[str, str] = {}
@@ -212,7 +234,7 @@ class Cluster:
 
     @cached_property
     def _http(self) -> httpx2.Client:
-        return httpx2.Client(timeout=60)
+        return httpx2.Client(timeout=60, verify=self.tls.trust if self.tls else True)
 
     def call(self, username: str, method: str, path: str, node: int | None = None, **arguments: Any) -> httpx2.Response:
         """A request below the meeting, at the people's address or straight at one node."""

@@ -202,6 +202,7 @@ class Valkey(Process):
 HAPROXY = """
 global
   maxconn 8000
+  stats socket {admin} level admin expose-fd listeners
 defaults
   mode http
   timeout connect 1s
@@ -211,7 +212,7 @@ defaults
   retries 2
   option redispatch
 frontend people
-  bind 127.0.0.1:{port}
+  bind 127.0.0.1:{port}{tls}
   default_backend nodes
 backend nodes
   balance roundrobin
@@ -221,14 +222,15 @@ backend nodes
 
 
 class Haproxy(Process):
-    """What people reach: it gives each connection to the next node that says it is ready."""
+    """What people reach: it gives each connection to the next node that says it is ready. `certificate`: TLS ends here."""
 
-    def __init__(self, folder: Path, nodes: Sequence[Node], port: int) -> None:
-        self.port = port
+    def __init__(self, folder: Path, nodes: Sequence[Node], port: int, certificate: Path | None = None) -> None:
+        self.port, self.admin = port, folder / "haproxy.sock"
         config = folder / "haproxy.cfg"
         servers = [f"  server {one.name} {one.host}:{one.port} check inter 500ms fall 2 rise 1" for one in nodes]
-        config.write_text(HAPROXY.format(port=port, servers="\n".join(servers)))
-        super().__init__("haproxy", ["haproxy", "-db", "-f", str(config)], folder)
+        tls = f" ssl crt {certificate}" if certificate else ""
+        config.write_text(HAPROXY.format(port=port, tls=tls, admin=self.admin, servers="\n".join(servers)))
+        super().__init__("haproxy", ["haproxy", "-W", "-f", str(config)], folder)
 
     def wait_ready(self, within: float = 20) -> float:
         return until(lambda: listens(self.port), within, "haproxy does not answer", self)

@@ -20,7 +20,7 @@ from idp.clients.rules import ApplicationType, AuthMethod, Metadata
 from shared import migrate
 from shared.clock import now
 from shared.db import Database
-from tests.faults.cluster import Cluster, Skip
+from tests.faults.cluster import Cluster
 from tests.faults.processes import ROOT, Process, free_port, listens, running, until
 from tests.faults.table import Run, fault
 from tests.flows.person import Person
@@ -153,8 +153,3 @@ def rotated(run: Run) -> None:
             facts = front.facts(cluster.meeting_id)
             under_load(run, front, facts)
             under_load(run, front, facts, "--compromised")
-
-
-@fault("F20b", "the certificate of TLS renewed in a meeting")
-def renewed(run: Run) -> None:
-    raise Skip("the deployment's own proxy, where TLS ends")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ class Way:
     meeting_id: str
     doors: list[tuple[str, int]]
     source: str | None = None
+    tls: ssl.SSLContext | None = None
     turn: int = 0
 
     @property
@@ -119,7 +121,9 @@ async def open_line(way: Way, ticket: str, hear: Callable[[bytes], None], gone: 
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(10):
-            _, line = await loop.create_connection(lambda: Line(request, hear, gone), host, port, local_addr=way.local)
+            _, line = await loop.create_connection(
+                lambda: Line(request, hear, gone), host, port, local_addr=way.local, ssl=way.tls
+            )
             return line if await line.opened else None
     except (OSError, TimeoutError):
         return None
@@ -156,7 +160,9 @@ class Http:
             async with asyncio.timeout(within):
                 if not connection.is_open:
                     loop, (host, port) = asyncio.get_running_loop(), self.way.door
-                    _, connection = await loop.create_connection(Connection, host, port, local_addr=self.way.local)
+                    _, connection = await loop.create_connection(
+                        Connection, host, port, local_addr=self.way.local, ssl=self.way.tls
+                    )
                 answer = await connection.send("\r\n".join([*lines, "", ""]).encode() + content)
         except BaseException:
             if connection.transport:
