@@ -9,11 +9,15 @@ import subprocess
 import tempfile
 import uuid
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 import structlog
+from argon2 import PasswordHasher
+
+from idp.accounts import passwords
 
 DEBIAN = Path("/usr/lib/postgresql/15/bin")
 MEMORY = Path("/dev/shm")  # noqa: S108
@@ -34,6 +38,16 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     for stop in reversed(_stops):
         stop()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> Iterator[PasswordHasher]:
+    """A password costs 50 ms of a processor by design, and the tests prove thousands. What is given is the real hasher."""
+    real, quick = passwords._hasher, PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_hasher", quick)
+        patch.setattr(passwords, "_DUMMY", quick.hash("nobody's password"))
+        yield real
 
 
 def servers() -> dict[str, str]:

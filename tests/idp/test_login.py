@@ -195,8 +195,11 @@ def test_parallel_guesses_get_no_more_tries_than_guesses_in_a_row(house: House) 
     assert sorted(answers) == [401] * 4 + [429] * 8
 
 
-def test_an_old_hash_is_made_anew_at_sign_in(house: House) -> None:
-    weak = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+def test_an_old_hash_is_made_anew_at_sign_in(
+    house: House, quick_passwords: PasswordHasher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weak = passwords.hash_password(PASSWORD)
+    monkeypatch.setattr(passwords, "_hasher", quick_passwords)
     with house.db.write() as tx:
         account = find_by_username(tx, "hanhnth")
         assert account
