@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.bench.ws_swarm import frame, handshake
-from tests.faults.burst import Burst
+from tests.faults.burst import DEVICES, Burst
 from tests.faults.burst import run as in_loop
 from tests.faults.cluster import Cluster, Skip
 from tests.faults.history import History
@@ -20,7 +20,7 @@ from tests.faults.processes import Node
 from tests.faults.table import Run, fault
 
 CLONE_NEWNET = 0x40000000
-SITES_NET = "127.1.0.0/16"
+SITES, SITES_NET = 154, "127.1.0.0/16"
 DROPPED, P95_BACK, ALL_BACK, TRIES = 45.0, 15.0, 30.0, 6
 
 
@@ -67,11 +67,10 @@ def rss(node: Node) -> float:
 
 
 async def sites_cut(run: Run, cluster: Cluster, history: History, seconds: float) -> None:
-    """All sites but the last tenth lose their lines; those vote meanwhile, and again while the others come back."""
-    node, source = cluster.nodes[0], lambda site: f"127.{1 if site < kept_from else 2}.{site // 250}.{1 + site % 250}"
-    kept_from = len(cluster.members) // 10 * 9 // 10
+    """The first so many sites lose their lines; the others vote meanwhile, and again while those come back."""
+    node, source = cluster.nodes[0], lambda site: f"127.{1 if site < SITES else 2}.{site // 250}.{1 + site % 250}"
     async with Burst(cluster, history, seed=run.seed, source=source) as burst:
-        gone, stay = burst.tablets[: kept_from * 10], burst.tablets[kept_from * 10 :]
+        gone, stay = burst.tablets[: SITES * DEVICES], burst.tablets[SITES * DEVICES :]
         before, memory = lines_of(node), rss(node)
         assert before >= len(gone)
         poll = await burst.open_poll()
@@ -102,7 +101,7 @@ async def sites_cut(run: Run, cluster: Cluster, history: History, seconds: float
 
 @fault("F6", "154 sites lose the link at once, without a word, and return at once")
 def links_lost(run: Run) -> None:
-    with own_network(), Cluster(voters=1540) as cluster:
+    with own_network(), Cluster(voters=(SITES + 6) * DEVICES) as cluster:
         history = cluster.begin_history()
         in_loop(sites_cut(run, cluster, history, 60.0))
         run.judge(cluster, history)

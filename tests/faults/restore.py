@@ -27,8 +27,10 @@ from tests.faults.cluster import Cluster, Skip
 from tests.faults.history import History
 from tests.faults.processes import DEBIAN, ROOT, Node, Postgres, Process, until
 from tests.faults.table import Run, fault, twin
+from tests.faults.tablet import Ballot as Cast
 
-RTO = 300.0  # seconds
+RTO, PERIOD = 300.0, 60  # seconds; what `archive_timeout` is
+RPO = PERIOD + 10.0  # the time that a copy takes
 AFTER = {"iat": 2}  # seconds by which the clock of an issuer may be ahead
 
 
@@ -69,7 +71,7 @@ def archiving(cluster: Cluster) -> None:
     cluster.postgres.settings |= {
         "wal_level": "replica",
         "archive_mode": "on",
-        "archive_timeout": "60",
+        "archive_timeout": str(PERIOD),
         "archive_command": f"test ! -f {wal}/%f && cp %p {wal}/.%f && mv {wal}/.%f {wal}/%f",
     }
 
@@ -110,8 +112,8 @@ def epoch_of(url: str) -> str:
         return tx.scalars(select(MeetingLog.epoch)).one()
 
 
-def told(ballots: list[object]) -> set[str]:
-    return {one.receipt["receipt"] for one in ballots}  # type: ignore[attr-defined]
+def told(ballots: list[Cast]) -> set[str]:
+    return {one.receipt["receipt"] for one in ballots if one.receipt}
 
 
 def need_dead(run: Run, cluster: Cluster, node: Node, old_token: str, old_ticket: str, old_epoch: str) -> None:
@@ -265,17 +267,58 @@ def to_a_backup(run: Run) -> None:
         need_dead(run, cluster, node, old_token, old_ticket["ticket"], old_epoch)
 
 
-@fault("F13", "back to an instant between two ballots; to a backup made in a vote")
+def archived(cluster: Cluster) -> int:
+    return len([path for path in (cluster.folder / "wal").iterdir() if len(path.name) == 24])
+
+
+def next_archived(cluster: Cluster) -> float:
+    """Seconds until one segment more is in the archive."""
+    known = archived(cluster)
+    return until(lambda: archived(cluster) > known, 120, "nothing is archived")
+
+
+def without_the_machine(run: Run) -> None:
+    """The disk is lost with the log on it: only the archive is left, and the next segment was nearly due."""
+    with Cluster(voters=200, prepare=archiving) as cluster:
+        assert cluster.postgres
+        history, base = History(cluster.folder / "history.jsonl"), base_backup(cluster)
+
+        async def course() -> float:
+            async with Burst(cluster, history, seed=run.seed + run.runs) as burst:
+                poll = await burst.open_poll()
+                voting = burst.start(burst.vote(poll, 3 * PERIOD))
+                await burst.meanwhile(lambda: next_archived(cluster))
+                gap = await burst.meanwhile(lambda: next_archived(cluster))
+                run.figure("from segment to segment in the archive, s", gap)
+                await burst.pause(burst.random.uniform(0.7, 0.9) * PERIOD)
+                for one in (*cluster.nodes, cluster.postgres):
+                    one.kill()  # type: ignore[union-attr]
+                run.kills += 1
+                voting.cancel()
+                return time.monotonic()
+
+        lost_at = in_loop(course())
+        restored = Restored("restored", cluster.folder / "restored")
+        with ending(restored):
+            restored.lay_out(base, cluster.folder / "wal", "")
+            restored.start()
+            until(restored.is_writable, 60, f"no end of recovery: {restored.log}", restored)
+            found = receipts(restored.url())
+        acknowledged = [(line["t_mono"], line["receipt"]["receipt"]) for line in history.lines() if line["phase"] == "ok"]
+        gone = [at for at, receipt in acknowledged if receipt not in found]
+        assert found
+        assert gone
+        run.figure("ballots lost with the machine", len(gone))
+        run.figure("RPO with the archive alone, s", lost_at - min(gone), RPO)
+
+
+@fault("F13", "back to an instant between two ballots; to a backup made in a vote; without the machine and its log")
 def going_back(run: Run) -> None:
     to_an_instant(run)
     to_a_backup(run)
+    without_the_machine(run)
 
 
 @twin("F13", "a restore without a new epoch")
 def going_back_without_an_epoch(run: Run) -> None:
     to_an_instant(run, bump=False)
-
-
-@fault("F13b", "50 GB back within half an hour")
-def going_back_far(run: Run) -> None:
-    raise Skip("a target machine with as much data: the drill of docs/operate.md measures it there")
