@@ -46,6 +46,16 @@ async def open_paper(tablet: Tablet, path: str) -> float:
     return time.monotonic() - started
 
 
+async def everything_at_once(burst: Burst) -> None:
+    """As many threads and connections as there ever can be: what they take is no growth later on."""
+    poll = await burst.open_poll()
+    voting = burst.start(burst.vote(poll, 0, over="https"))
+    for path in ("", "/seat"):
+        await burst.ask_at_once("GET", path, MEMBERS)
+    await voting
+    await burst.close(poll)
+
+
 async def come_and_go(burst: Burst, path: str) -> list[float]:
     """A device a second goes without a word, and another two read."""
     reading = []
@@ -87,6 +97,7 @@ async def long_day(run: Run, cluster: Cluster, history: History, minutes: float)
         return time.monotonic() - started
 
     async with Burst(cluster, history, seed=run.seed) as burst:
+        await everything_at_once(burst)
         for turn in count():
             if turn % POLL_LASTS == 0:
                 if poll:
