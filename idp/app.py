@@ -29,6 +29,7 @@ from idp.oidc.cors import cross_origin
 from idp.oidc.outbound import Outbound
 from idp.oidc.sweeping import SWEEP, plan_sweep, sweep
 from idp.pages.page import HERE, KeptFiles, problem_page
+from idp.portal import password as new_password
 from idp.portal import routes as portal
 from idp.portal import second_factor as enrolment
 from idp.settings import IdpSettings
@@ -55,6 +56,7 @@ ENDPOINTS = {
     "/jwks": cross_origin(discovery.jwks),
     "/login": password.username,
     "/login/password": password.password,
+    "/password": new_password.password,
     "/authorize": authorize.answer,
     "/par": par.answer,
     "/token": cross_origin(token.answer),

@@ -28,6 +28,7 @@ def create_account(
 ) -> Account:
     """A new active account; refuses a taken or malformed user name and a weak password."""
     username = checked_username(username)
+    password_hash = hash_password(checked_password(password, username))  # before the first statement: nobody waits for it
     if find_by_username(tx, username):
         raise UsernameTaken()
     account = Account(
@@ -43,7 +44,7 @@ def create_account(
         post=nfc(post),
         unit_id=unit_id,
         active=True,
-        password_hash=hash_password(checked_password(password, username)),
+        password_hash=password_hash,
         created_at=now,
         updated_at=now,
     )
@@ -52,9 +53,9 @@ def create_account(
     return account
 
 
-def set_password(tx: Session, now: datetime, account: Account, password: str, *, actor: str = "-") -> None:
+def set_password(tx: Session, now: datetime, account: Account, password_hash: str, *, actor: str = "-") -> None:
     """Replace the password. Sessions are not ended here: the caller knows which one may stay."""
-    account.password_hash = hash_password(checked_password(password, account.username))
+    account.password_hash = password_hash
     audit.record(tx, now, "password.changed", actor=actor, object=account.id)
 
 

@@ -24,7 +24,6 @@ with suppress(OSError, AttributeError):
 _DUMMY = _hasher.hash(os.urandom(16))
 AT_ONCE = max(2, os.cpu_count() or 2)
 WAITING = 32  # half of the threads that serve requests: pages go on answering while passwords queue
-_turn = threading.Semaphore(AT_ONCE)
 _queue = threading.Semaphore(AT_ONCE + WAITING)
 _pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="passwords")
 
@@ -38,13 +37,6 @@ def place() -> Iterator[None]:
         yield
     finally:
         _queue.release()
-
-
-@contextmanager
-def turn() -> Iterator[None]:
-    """Leave to hash one password in this thread; waits for it. Not to be nested."""
-    with place(), _turn:
-        yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +53,13 @@ async def prove(stored: str | None, typed: str) -> Proof:
 
 
 def _prove(stored: str | None, typed: str) -> Proof:
-    with _turn:
-        right = matches(stored, typed)
-        return Proof(right, hash_password(typed) if right and _hasher.check_needs_rehash(stored or "") else None)
+    right = matches(stored, typed)
+    return Proof(right, hash_password(typed) if right and _hasher.check_needs_rehash(stored or "") else None)
+
+
+async def hashed(password: str) -> str:
+    """The hash of a new password, made in the pool, for who holds a `place`."""
+    return await asyncio.get_running_loop().run_in_executor(_pool, hash_password, password)
 
 
 def hash_password(password: str) -> str:

@@ -15,12 +15,12 @@ from idp.login.sessions import Current, living_sessions
 from idp.oidc.ciba import waiting_for
 from idp.oidc.end_session import Wish, sign_out
 from idp.pages.page import show
-from idp.portal.actions import change_password, end_everything, end_others, end_place, held_grants, take_back
+from idp.portal.actions import end_everything, end_others, end_place, held_grants, take_back
 from idp.portal.rules import browser_and_system
-from shared import audit, words
+from shared import words
 from shared.clock import Now
 from shared.db import Tx
-from shared.problems import NotSignedIn, Problem
+from shared.problems import NotSignedIn
 
 router = APIRouter(include_in_schema=False)
 
@@ -70,27 +70,6 @@ def end_sessions(
 def end_app(tx: Tx, now: Now, me: Mine, app: Annotated[str, Form(max_length=200)]) -> Response:
     take_back(tx, now, me.account_id, app)
     return RedirectResponse("/", 303)
-
-
-@router.get("/password")
-def ask_new_password(request: Request, me: Mine) -> Response:
-    return show(request, "change-password.html", me=me, changed=False)
-
-
-Typed = Annotated[str, Form(max_length=1024)]
-
-
-@router.post("/password", dependencies=[OwnForm])
-def take_new_password(
-    request: Request, tx: Tx, now: Now, me: Mine, current: Typed = "", fresh: Typed = "", again: Typed = ""
-) -> Response:
-    try:
-        change_password(tx, now, request.app.state.settings, me, current=current, fresh=fresh, again=again)
-    except Problem as problem:
-        audit.record(tx, now, "password-change.refused", actor=me.account_id, object=me.id, reason=problem.code)
-        field = {"current-password-wrong": "current", "passwords-differ": "again"}.get(problem.code, "fresh")
-        return show(request, "change-password.html", problem=problem, field=field, me=me, changed=False)
-    return show(request, "change-password.html", me=me, changed=True)
 
 
 @router.post("/sign-out", dependencies=[OwnForm])
