@@ -42,6 +42,22 @@ def write(rows: list[Run], tier: str, report: Path) -> None:
     report.write_text(json.dumps({"tier": tier, "faults": faults}, ensure_ascii=False, indent=1))
 
 
+def add(report: Path, more: Path) -> None:
+    """Rows of a further report: a fault that was run in both has the sum of the counts and the worst of the figures."""
+    known = {row["id"]: row for row in json.loads(report.read_text())["faults"]} if report.exists() else {}
+    for row in json.loads(more.read_text())["faults"]:
+        before = known.get(row["id"])
+        if row["runs"] and before and before["runs"]:
+            for name in ("runs", "kills", "acks", "violations", "failing_seeds", "seconds"):
+                row[name] = before[name] + row[name]
+            row["load"], row["twins"] = max(before["load"], row["load"]), before["twins"] | row["twins"]
+            for name, one in before["figures"].items():
+                row["figures"][name] = max(one, row["figures"].get(name, one), key=lambda figure: figure["value"])
+        if row["runs"] or not before:
+            known[row["id"]] = row
+    report.write_text(json.dumps({"tier": "b", "faults": list(known.values())}, ensure_ascii=False, indent=1))
+
+
 def table_of(report: Path) -> str:
     """The report as the table of docs/promises.md: what was run, and what was not."""
     known = {row["id"]: row for row in json.loads(report.read_text())["faults"]} if report.exists() else {}
@@ -96,12 +112,16 @@ def main() -> int:
     read.add_argument("--seed", type=int, default=1)
     read.add_argument("--minutes", type=float, default=0, help="of F22")
     read.add_argument("--report", type=Path, default=REPORT)
+    read.add_argument("--add", type=Path, nargs="+", default=[], help="only add further reports to the report")
     read.add_argument("--promises", action="store_true", help="only write the report's table into docs/promises.md")
     given = read.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is ended, however we end
     load()
+    for more in given.add:
+        add(given.report, more)
     if given.promises:
         write_promises(given.report)
+    if given.add or given.promises:
         return 0
     wanted = set(filter(None, given.only.split(",")))
     if unknown := wanted - FAULTS.keys():

@@ -194,3 +194,21 @@ def test_the_oracle_knows_nothing_of_the_product():
     source = ORACLE.read_text("utf-8")
     imported = {line.split()[1].split(".")[0] for line in source.splitlines() if line.startswith(("import ", "from "))}
     assert imported <= sys.stdlib_module_names
+
+
+def report(path: Path, runs: int, seconds: float, *violations: str) -> Path:
+    run = Run("F1", "a kill", "b", 1, runs=runs, kills=runs, acks=100 * runs, violations=list(violations))
+    run.figure("ready, s", seconds, 5)
+    path.unlink(missing_ok=True)
+    faults.write([run], "b", path)
+    return path
+
+
+def test_reports_of_several_runs_are_added_up_and_the_worst_figure_stays(tmp_path):
+    whole, more = report(tmp_path / "whole", 2, 3.0), tmp_path / "more"
+    faults.add(whole, report(more, 1, 7.0, "I1 lost"))
+    faults.add(whole, report(more, 4, 1.0))
+    faults.add(whole, report(more, 0, 99.0))
+    [row] = json.loads(whole.read_text())["faults"]
+    assert [row[name] for name in ("runs", "kills", "acks", "violations")] == [7, 7, 700, ["I1 lost"]]
+    assert row["figures"]["ready, s"] == {"value": 7.0, "limit": 5, "ok": False}
