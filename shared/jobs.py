@@ -18,7 +18,8 @@ from shared.ids import new_id
 
 log = structlog.get_logger()
 LEASE = timedelta(minutes=5)
-MAX_TRIES = 12  # with doubling waits: about one day
+LONGEST_WAIT = 7200  # seconds between two tries; waits double until then
+MAX_TRIES = 24  # the last one a day after the first
 
 Handler = Callable[[Database, dict[str, Any]], None]
 
@@ -67,7 +68,7 @@ def run_due(db: Database, handlers: dict[str, Handler]) -> int:
             log.warning("job.failed", kind=job.kind, job=job.id, tries=job.tries, exc_info=True)
             with db.write() as tx:
                 again = tx.get_one(Job, job.id)
-                again.run_at = now() + timedelta(seconds=min(2**job.tries, 7200))
+                again.run_at = now() + timedelta(seconds=min(2**job.tries, LONGEST_WAIT))
                 again.last_error = type(error).__name__
         else:
             done += 1
