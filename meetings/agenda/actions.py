@@ -187,6 +187,7 @@ def open_meeting(tx: Session, now: datetime, seat: Seat, quorum: Quorum) -> None
     if not quorum.reached:
         raise NoQuorum(needed=quorum.needed, total=quorum.total, present=quorum.present)
     meeting.stage, meeting.opened_at = stage, meeting.opened_at or now
+    meeting.lost_bridge = meeting.body.lost_bridge
     _log(tx, now, seat, meeting, events.MeetingOpened(meeting=meeting.view()))
     audit.record(tx, now, "meeting.opened", actor=seat.actor, object=meeting.id)
 

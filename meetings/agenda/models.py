@@ -29,6 +29,7 @@ class Meeting(Base):
     current_item_id: Mapped[str | None]
     lead_paper_id: Mapped[str | None]
     lead_page: Mapped[int | None]
+    lost_bridge: Mapped[str | None]  # the body's rule when it was last opened; None: not yet
 
     body: Mapped[Body] = relationship()
 

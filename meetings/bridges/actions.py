@@ -1,21 +1,23 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import and_, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from meetings.agenda import actions as agenda
 from meetings.agenda.door import Seat
+from meetings.agenda.models import Meeting
 from meetings.agenda.rules import Stage
 from meetings.attendance.actions import CHECK_IN, tell_meetings
 from meetings.attendance.models import Attendance, BridgeLine, bridges_view, quorum_view
 from meetings.attendance.problems import CheckInClosed
 from meetings.bodies.models import Body, Bridge, Member
 from meetings.bodies.problems import RowsInvalid
+from meetings.bodies.rules import LostBridge
 from meetings.bodies.sheet import RowError
-from meetings.bridges.models import BridgeNote, BridgeReading
-from meetings.bridges.problems import BridgeNameTaken
-from meetings.bridges.rules import KEPT, LOST_AFTER, BridgeState, is_watched
+from meetings.bridges.models import BridgeHeard, BridgeNote, BridgeReading
+from meetings.bridges.problems import BodyIsSitting, BridgeNameTaken
+from meetings.bridges.rules import KEPT, LOST_AFTER, BridgeState, Heard, is_watched
 from meetings.bridges.sheet import BridgeRow
 from meetings.live import events, log
 from meetings.live.log import Level
@@ -75,6 +77,19 @@ def import_bridges(
     audit.record(tx, now, "bridges.imported", actor=actor, object=body_id, added=added, changed=len(rows) - added)
     tell_meetings(tx, now, body_id, actor)
     return added, len(rows) - added
+
+
+def change_rule(tx: Session, now: datetime, body_id: str, rule: LostBridge, actor: str) -> None:
+    """Whether members at a lost bridge count as present; never in the middle of a meeting."""
+    body = tx.get_one(Body, body_id, with_for_update=True)
+    meetings = tx.scalars(select(Meeting).where(Meeting.body_id == body_id).with_for_update())
+    for meeting in meetings:  # held, so that none is opened meanwhile
+        if meeting.stage in (Stage.OPEN, Stage.ADJOURNED):
+            raise BodyIsSitting(title=meeting.title)
+    body.lost_bridge = rule
+    tx.flush()
+    audit.record(tx, now, "body.rule-changed", actor=actor, object=body_id, lost_bridge=rule)
+    tell_meetings(tx, now, body_id, actor)
 
 
 def _free(tx: Session, body_id: str, name: str, but: str | None = None) -> None:
@@ -137,13 +152,20 @@ def note(tx: Session, now: datetime, seat: Seat, bridge_id: str, text: str) -> N
     log.append(tx, now, seat.meeting_id, event, actor=seat.actor, level=Level.DESK)
 
 
-def keep_readings(tx: Session, now: datetime, meeting_id: str, node: str, heard: Mapping[str, tuple[int, int | None]]) -> None:
+def keep_readings(tx: Session, now: datetime, meeting_id: str, node: str, heard: Mapping[str, Heard]) -> None:
     """What this process hears of the bridges at which somebody is online; what is older than half an hour goes."""
+    mine = and_(BridgeHeard.meeting_id == meeting_id, BridgeHeard.node == node)
+    tx.execute(delete(BridgeHeard).where(or_(mine, BridgeHeard.at < now - KEPT)))
     tx.execute(delete(BridgeReading).where(BridgeReading.at < now - KEPT))
-    common = {"meeting_id": meeting_id, "node": node, "at": now}
-    rows = [common | {"bridge_id": one, "online": online, "delay": delay} for one, (online, delay) in heard.items()]
-    if rows:
-        tx.execute(insert(BridgeReading), rows)
+    if heard:
+        common = {"meeting_id": meeting_id, "node": node, "at": now}
+        history = [common | {"bridge_id": one, "online": len(h.members), "delay": h.delay} for one, h in heard.items()]
+        latest = [
+            common | {"bridge_id": one, "members": list(h.members), "relayed": h.relayed, "delay": h.delay}
+            for one, h in heard.items()
+        ]
+        tx.execute(insert(BridgeReading), history)
+        tx.execute(insert(BridgeHeard), latest)
 
 
 def settle(tx: Session, now: datetime, meeting_id: str, found: Mapping[str, BridgeState]) -> None:

@@ -1,10 +1,10 @@
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, select
+from sqlalchemy import JSON, ForeignKey, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from meetings.bodies.models import Member
-from meetings.bridges.rules import EVERY, KEPT, together
+from meetings.bridges.rules import EVERY, Heard, Reading, together
 from shared.db import Base
 
 
@@ -21,6 +21,24 @@ class BridgeReading(Base):
     delay: Mapped[int | None]  # milliseconds
 
 
+class BridgeHeard(Base):
+    """What one process hears of a bridge, and whom, as it last wrote it down."""
+
+    __tablename__ = "bridge_heard"
+
+    meeting_id: Mapped[str] = mapped_column(primary_key=True)
+    bridge_id: Mapped[str] = mapped_column(primary_key=True)
+    node: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    members: Mapped[list[str]] = mapped_column(JSON)
+    relayed: Mapped[int]
+    delay: Mapped[int | None]
+
+    @property
+    def heard(self) -> Heard:
+        return Heard(tuple(self.members), self.relayed, self.delay)
+
+
 class BridgeNote(Base):
     """What the desk wrote down about a bridge: a call, a power cut."""
 
@@ -34,18 +52,30 @@ class BridgeNote(Base):
     text: Mapped[str]
 
 
-def trail(tx: Session, meeting_id: str, bridge_id: str, now: datetime) -> list[tuple[datetime, int, int | None]]:
-    """(at, members online, delay) of the last half hour, oldest first: one each 15 s, summed over the processes."""
+def readings_of(tx: Session, meeting_id: str, bridge_id: str, since: datetime) -> list[BridgeReading]:
+    """Of all processes, oldest first."""
     mine = select(BridgeReading).where(
-        BridgeReading.meeting_id == meeting_id, BridgeReading.bridge_id == bridge_id, BridgeReading.at > now - KEPT
+        BridgeReading.meeting_id == meeting_id, BridgeReading.bridge_id == bridge_id, BridgeReading.at > since
     )
+    return list(tx.scalars(mine.order_by(BridgeReading.at)))
+
+
+def trail(readings: list[BridgeReading]) -> list[tuple[datetime, int, int | None]]:
+    """(at, members online, delay): one each 15 s, summed over the processes."""
     slots: dict[int, dict[str, BridgeReading]] = {}
-    for one in tx.scalars(mine.order_by(BridgeReading.at)):
+    for one in readings:
         slots.setdefault(int(one.at.timestamp() // EVERY.total_seconds()), {})[one.node] = one
-    return [
-        (max(one.at for one in nodes.values()), *together([(one.online, one.delay) for one in nodes.values()]))
-        for nodes in slots.values()
-    ]
+    sums = [(max(one.at for one in nodes.values()), list(nodes.values())) for nodes in slots.values()]
+    heard = [(at, together([Reading(one.online, 0, one.delay) for one in those])) for at, those in sums]
+    return [(at, reading.online, reading.delay) for at, reading in heard]
+
+
+def heard_of(tx: Session, meeting_id: str, bridge_id: str, since: datetime) -> dict[str, Heard]:
+    """What each process has heard of the bridge since then."""
+    rows = select(BridgeHeard).where(
+        BridgeHeard.meeting_id == meeting_id, BridgeHeard.bridge_id == bridge_id, BridgeHeard.at > since
+    )
+    return {row.node: row.heard for row in tx.scalars(rows)}
 
 
 def notes_of(tx: Session, meeting_id: str, bridge_id: str) -> list[tuple[BridgeNote, str]]:

@@ -12,12 +12,14 @@ from meetings.attendance.models import bridges_view
 from meetings.attendance.routes import ImportDone, Mark, door_svg
 from meetings.bodies.models import Bridge, Member, bridges_of
 from meetings.bodies.routes import XLSX, Managing
+from meetings.bodies.rules import LostBridge
 from meetings.bodies.sheet import RowError
 from meetings.bridges import actions
 from meetings.bridges.door import Leading, Noting, Watching
-from meetings.bridges.health import Health
-from meetings.bridges.models import notes_of, trail
+from meetings.bridges.models import notes_of, readings_of, trail
+from meetings.bridges.rules import KEPT
 from meetings.bridges.sheet import BridgeRow, empty_form, read_rows
+from meetings.live.frames import BridgeHealth
 from meetings.live.log import Level
 from meetings.live.views import BridgeView, View
 from meetings.live.wire import Wire
@@ -41,6 +43,10 @@ class BridgePlan(Wire):
 
 class BridgeChange(BridgePlan):
     active: bool = True
+
+
+class RuleChange(Wire):
+    lost_bridge: LostBridge
 
 
 class BodyBridge(View):
@@ -81,9 +87,10 @@ class BridgeNoteView(View):
 
 
 class BridgeDetail(View):
-    """One bridge for the desk and its lead. Telephone and notes are the desk's; `online`: members connected to this process."""
+    """One bridge for the desk and its lead. Telephone and notes are the desk's; `online`: members, by any process."""
 
     bridge: BridgeView
+    health: BridgeHealth
     phone: str | None
     readings: list[ReadingView]  # of the last half hour, one each 15 s while somebody was online
     notes: list[BridgeNoteView]
@@ -96,23 +103,18 @@ class NewNote(Wire):
 
 @router.get("")
 def read_bridge(request: Request, post: Watching, tx: Read, now: Now) -> BridgeDetail:
-    seat, bridge_id, health = post.seat, post.bridge.id, request.app.state.health
+    seat, bridge_id, of_all = post.seat, post.bridge.id, request.app.state.health
+    health, online = of_all.one(tx, seat.meeting_id, bridge_id, now)
+    readings = trail(readings_of(tx, seat.meeting_id, bridge_id, now - KEPT))
     desk = seat.level >= Level.DESK
     notes = notes_of(tx, seat.meeting_id, bridge_id) if desk else []
     return BridgeDetail(
         bridge=bridges_view(tx, seat.meeting_id)[bridge_id],
         phone=post.bridge.phone if desk else None,
-        readings=[ReadingView(at=at, online=n, delay=delay) for at, n, delay in trail(tx, seat.meeting_id, bridge_id, now)],
+        health=health,
+        readings=[ReadingView(at=at, online=n, delay=delay) for at, n, delay in readings],
         notes=[BridgeNoteView(id=note.id, at=note.at, by=name, text=note.text) for note, name in notes],
-        online=_online(tx, health, seat.meeting_id, bridge_id),
-    )
-
-
-def _online(tx: Read, health: Health, meeting_id: str, bridge_id: str) -> list[str]:
-    return sorted(
-        health.online(meeting_id).intersection(
-            tx.scalars(select(Member.id).where(Member.bridge_id == bridge_id, Member.active))
-        )
+        online=sorted(online),
     )
 
 
@@ -160,6 +162,12 @@ def list_bridges(_caller: Managing, tx: Read, body_id: str) -> list[BodyBridge]:
         )
         for place, bridge in bridges_of(tx, body_id)
     ]
+
+
+@bodies_router.put("/lost-bridge", status_code=204)
+def change_rule(caller: Managing, tx: Tx, now: Now, body_id: str, change: RuleChange) -> None:
+    """What a lost bridge does to the quorum; refused while a meeting of the body sits."""
+    actions.change_rule(tx, now, body_id, change.lost_bridge, caller.subject)
 
 
 @bodies_router.get("/bridges.xlsx")

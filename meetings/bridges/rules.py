@@ -1,9 +1,12 @@
-"""When somebody has come to a bridge, when it is lost, when it is back. That it is unsteady is health, not truth."""
+"""When somebody has come to a bridge, when it is lost, when it is back: that is truth. That it is unsteady is health."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import pairwise
 from statistics import median
+from typing import NamedTuple
 
 from meetings.agenda.rules import Stage
 
@@ -18,6 +21,8 @@ EVERY = timedelta(seconds=15)  # between two readings of one process
 LOST_AFTER = 3 * EVERY  # since the last reading: whoever was online after it has been gone for half a minute at least
 FRESH = EVERY + timedelta(seconds=10)  # for which the reading of another process tells who is online there
 KEPT = timedelta(minutes=30)  # readings, for the picture of the line
+BACK = timedelta(minutes=2)  # over which it is watched how many come and go
+SLOW = 1000  # ms of delay from which a bridge hears and answers too late
 EARLY = timedelta(hours=3)  # before the start: who reads papers at home the day before has not come to the meeting
 
 
@@ -37,24 +42,75 @@ def next_state(
     return BridgeState.LOST if state is BridgeState.UP and now - quiet_since >= LOST_AFTER else state
 
 
-def measure(seats: Mapping[str, str], heard: Sequence[tuple[str, float | None]]) -> dict[str, tuple[int, int | None]]:
-    """By bridge: members online, and the median delay in ms of their wires where one is known; only bridges with somebody.
+class Reading(NamedTuple):
+    """How a bridge is heard: members online, how many of them behind a relay, and the median delay in ms."""
 
-    `seats`: member to bridge; `heard`: of each wire its member and its delay in seconds. A member may have several.
+    online: int
+    relayed: int
+    delay: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The same of one process, which knows who they are."""
+
+    members: tuple[str, ...]
+    relayed: int
+    delay: int | None
+
+    @property
+    def reading(self) -> Reading:
+        return Reading(len(self.members), self.relayed, self.delay)
+
+
+def measure(seats: Mapping[str, str], sockets: Sequence[tuple[str, float | None, bool]]) -> dict[str, Heard]:
+    """By bridge; only those with somebody online.
+
+    `seats`: member to bridge; `sockets`: of each its member, its delay in seconds where one is known, and whether it is behind
+    a relay. A member may have several.
     """
-    members: dict[str, set[str]] = {}
+    members: dict[str, dict[str, bool]] = {}
     delays: dict[str, list[float]] = {}
-    for member_id, delay in heard:
+    for member_id, delay, relayed in sockets:
         if bridge_id := seats.get(member_id):
-            members.setdefault(bridge_id, set()).add(member_id)
+            those = members.setdefault(bridge_id, {})
+            those[member_id] = those.get(member_id, False) or relayed
             if delay is not None:
                 delays.setdefault(bridge_id, []).append(delay)
     return {
-        bridge_id: (len(those), round(1000 * median(delays[bridge_id])) if bridge_id in delays else None)
+        bridge_id: Heard(
+            tuple(sorted(those)),
+            sum(those.values()),
+            round(1000 * median(delays[bridge_id])) if bridge_id in delays else None,
+        )
         for bridge_id, those in members.items()
     }
 
 
-def together(readings: Sequence[tuple[int, int | None]]) -> tuple[int, int | None]:
-    """What several processes hear of one bridge: the sum of members, and the worst of the delays."""
-    return sum(online for online, _ in readings), max((delay for _, delay in readings if delay is not None), default=None)
+def together(readings: Sequence[Reading]) -> Reading:
+    """What several processes hear of one bridge: the sums of members, and the worst of the delays."""
+    worst = max((one.delay for one in readings if one.delay is not None), default=None)
+    return Reading(sum(one.online for one in readings), sum(one.relayed for one in readings), worst)
+
+
+def comes_and_goes(trail: Sequence[tuple[datetime, str, int]], now: datetime) -> bool:
+    """Whether members were lost, came back, and were lost again, though the bridge was there all the time.
+
+    `trail`: the readings of the last two minutes, oldest first: when, by which process, and how many were online there.
+    """
+    latest: dict[str, tuple[datetime, int]] = {}
+    totals: list[int] = []
+    for at, node, online in (*trail, (now, "", 0)):
+        latest = {one: known for one, known in latest.items() if known[0] > at - FRESH}
+        if totals:
+            totals.append(sum(known for _, known in latest.values()))
+        latest[node] = at, online
+        totals.append(sum(known for _, known in latest.values()))
+    turns = [after - before for before, after in pairwise(totals) if after != before]
+    fell = [place for place, turn in enumerate(turns) if turn < 0]
+    return len(fell) >= 2 and any(turn > 0 for turn in turns[fell[0] : fell[-1]])
+
+
+def is_unsteady(reading: Reading, *, restless: bool) -> bool:
+    """Of a bridge that is up: nobody is heard for the moment, all too late, or members come and go."""
+    return not reading.online or (reading.delay or 0) >= SLOW or restless

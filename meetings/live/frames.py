@@ -94,16 +94,25 @@ class PresenceFrame(View):
     members: list[str]
 
 
+class BridgeHealth(View):
+    """How a bridge is heard, by all processes together."""
+
+    online: int  # members
+    relayed: int  # of them, those behind a relay
+    delay: int | None  # median round trip of their sockets in ms; None: not yet measured
+    seen_at: datetime | None  # when somebody was last heard
+    unsteady: bool  # nobody at the moment, all too late, or members come and go
+
+
 class BridgesFrame(View):
     """How the bridges are heard, every 5 s where something changed; for the desk only. Not part of the log.
 
-    By bridge: members online, the median round trip of their sockets in ms (null: not yet measured), and when somebody was
-    last seen. Bridges that nobody has been seen at for half an hour are left out.
+    Bridges that nobody has been seen at for half an hour are left out.
     """
 
     type: Literal["bridges"] = "bridges"
     at: datetime
-    bridges: dict[str, tuple[int, int | None, datetime]]
+    bridges: dict[str, BridgeHealth]
 
 
 class HeartbeatFrame(View):

@@ -28,6 +28,7 @@ NET = 2.0  # seconds after which the log is read although no hint came
 RIGHTS = 3.0  # seconds after which a right that was withdrawn without a word in the log is noticed
 BEAT = 15.0  # seconds between heartbeats
 SILENCE = 40.0  # seconds after which a wire that does not answer them is dead
+LINGER = 90.0  # seconds for which a meeting is followed after the last has left: its bridges are to be known as lost
 MOST_ASKED = 8  # questions of one wire that wait for their answers
 AT_ONCE = 1000  # wires written to before others get their turn
 HELLO_WITHIN = 10.0  # seconds
@@ -185,12 +186,12 @@ class Hub:
 
     async def _watch(self, meeting_id: str, room: Room) -> None:
         clock = asyncio.get_running_loop().time
-        room.rights_at = room.beat_at = clock()
-        while room.everybody() or clock() < room.beat_at + BEAT:
+        room.rights_at = room.beat_at = left_at = clock()
+        while clock() < left_at + LINGER:
             with suppress(TimeoutError):
-                async with asyncio.timeout(min(TICK, NET, BEAT)):
-                    await room.wake.wait()
+                await asyncio.wait_for(room.wake.wait(), min(TICK, NET, BEAT))
             told, began = room.seq, clock()
+            left_at = began if room.everybody() else left_at
             try:
                 await self._turn(meeting_id, room, clock())
             except Exception:

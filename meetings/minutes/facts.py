@@ -75,7 +75,8 @@ def gather(tx: Session, meeting_id: str) -> Facts:
     """Read the whole log of a meeting in its order."""
     meeting = tx.get_one(Meeting, meeting_id)
     facts = Facts(meeting=meeting.view(), members={one.id: one for one in members_of(tx, meeting.body_id)})
-    facts.bridges, facts.lost_counts = bridges_view(tx, meeting_id), meeting.body.lost_bridge == LostBridge.COUNTS
+    facts.bridges = bridges_view(tx, meeting_id)
+    facts.lost_counts = (meeting.lost_bridge or meeting.body.lost_bridge) == LostBridge.COUNTS
     opened = False
     for row in tx.scalars(select(Event).where(Event.meeting_id == meeting_id).order_by(Event.seq)):
         entry = logged(row)

@@ -17,6 +17,7 @@ HASHED = re.compile(r"-[\w-]{8}\.\w+$")  # the build puts a hash of the content 
 @router.get("/m/{path:path}")
 @router.get("/wall")
 @router.get("/wall/{meeting_id}")
+@router.get("/wall/{meeting_id}/bridges")
 @router.get("/check-in/{meeting_id}")
 @router.get("/new")
 @router.get("/bodies")

@@ -78,6 +78,7 @@ BODIES = [
     Row("GET", "/api/bodies/{body_id}/bridges.xlsx", MANAGING),
     Row("POST", "/api/bodies/{body_id}/bridges", MANAGING, {"name": "Xã Đạ Hòa", "phone": "0263 3888 154"}),
     Row("PUT", "/api/bodies/{body_id}/bridges/{spare_bridge_id}", MANAGING, {"name": "Phường Lộc An"}),
+    Row("PUT", "/api/bodies/{body_id}/lost-bridge", MANAGING, {"lost_bridge": "counts"}),
     Row("POST", "/api/bodies/{body_id}/bridges/preview", MANAGING, form=BRIDGES_XLSX),
     Row("POST", "/api/bodies/{body_id}/bridges/import", MANAGING, form=BRIDGES_XLSX),
 ]
@@ -228,6 +229,7 @@ PUBLIC: dict[tuple[str, str], int | None] = {
                 "/m/{path:path}",
                 "/wall",
                 "/wall/{meeting_id}",
+                "/wall/{meeting_id}/bridges",
                 "/check-in/{meeting_id}",
                 "/new",
                 "/bodies",

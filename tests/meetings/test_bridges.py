@@ -16,6 +16,7 @@ from meetings.bridges.sheet import COLUMNS
 from meetings.live import log
 from meetings.live.log import Level
 from shared import clock
+from shared.audit import AuditEvent
 from tests.makers import make_house
 
 BRIDGE = {
@@ -246,3 +247,51 @@ def test_members_of_a_bridge_that_is_closed_are_in_the_hall(web, body, far):
     with web.client.app.state.db.read() as tx:
         assert set(tx.scalars(select(Member.bridge_id))) == {None}
     assert {member["bridge_id"] for member in state(web)["members"].values()} == {None}
+
+
+# --- what a lost bridge does to the quorum ---
+
+
+def lose(web, far: str) -> int:
+    """Everybody is here but the bridge is lost; how many are counted as present."""
+    web.house.check_in(web.house.names)
+    for moved in (BridgeState.UP, BridgeState.LOST):
+        with web.client.app.state.db.write() as tx:
+            actions.settle(tx, clock.now(), web.house.meeting_id, {far: moved})
+    return state(web)["quorum"]["present"]
+
+
+def change_rule(web, body: str, rule: str = "counts"):
+    return web.call("secretary", "PUT", f"{body}/lost-bridge", json={"lost_bridge": rule})
+
+
+def test_the_rule_is_changed_between_meetings_and_counts_at_once(web, body, far):
+    assert lose(web, far) == 4
+    assert change_rule(web, body).status_code == 204
+    assert state(web)["quorum"]["present"] == 6
+    [known] = web.call("secretary", "GET", "/api/bodies").json()
+    assert known["lost_bridge"] == "counts"
+    with web.client.app.state.db.read() as tx:
+        last = tx.scalars(select(AuditEvent).order_by(AuditEvent.seq.desc())).first()
+        told = log.tail(tx, web.house.meeting_id, 0)[-1].body
+    assert (last.act, last.facts) == ("body.rule-changed", {"lost_bridge": "counts"})
+    assert (told["type"], told["quorum"]["present"]) == ("bridges.changed", 6)
+    assert change_rule(web, body, "never").status_code == 422
+
+
+def test_the_rule_stays_while_a_meeting_of_the_body_sits_or_rests(web, body, far):
+    web.house.open()
+    assert refused(change_rule(web, body)) == (409, "body-is-sitting")
+    assert web.call("chair", "POST", "adjourn").status_code == 204
+    assert refused(change_rule(web, body)) == (409, "body-is-sitting")
+    assert web.call("chair", "POST", "close").status_code == 204
+    assert change_rule(web, body).status_code == 204
+
+
+def test_the_minutes_know_the_rule_under_which_the_meeting_sat(web, body, far):
+    web.house.open()
+    lose(web, far)
+    web.call("chair", "POST", "close")
+    assert change_rule(web, body).status_code == 204
+    sections = {one["key"]: one["paragraphs"] for one in web.call("secretary", "GET", "minutes").json()["sections"]}
+    assert "không tính là có mặt" in "\n".join(sections["attendance"])

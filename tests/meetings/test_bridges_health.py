@@ -16,10 +16,11 @@ from meetings.bodies.models import Body
 from meetings.bodies.rules import LostBridge
 from meetings.bridges import actions
 from meetings.bridges.health import Health
-from meetings.bridges.models import BridgeReading, trail
-from meetings.bridges.rules import KEPT, BridgeState
+from meetings.bridges.models import BridgeHeard, BridgeReading, readings_of, trail
+from meetings.bridges.rules import FRESH, KEPT, BridgeState, Heard
 from meetings.bridges.sheet import BridgeRow
 from meetings.live import log
+from meetings.live.frames import BridgeHealth
 from meetings.voting import actions as voting
 from meetings.voting.models import electorate_of
 from shared import clock
@@ -32,10 +33,16 @@ class Node:
     def __init__(self, house: House) -> None:
         self.house, self.health = house, Health(house.db)
 
-    def hears(self, *names: str, at: datetime, delay: float | None = 0.4):
-        heard = [(self.house.seats[name].member_id, delay) for name in names]
+    def hears(self, *names: str, at: datetime, delay: float | None = 0.4, relayed: bool = False):
+        sockets = [(self.house.seats[name].member_id, delay, relayed) for name in names]
         with time_machine.travel(at, tick=False):
-            return asyncio.run(self.health.measure(self.house.meeting_id, heard))
+            return asyncio.run(self.health.measure(self.house.meeting_id, sockets))
+
+    def one(self, bridge_id: str, at: datetime):
+        """What it answers about one bridge, and the names of who is online there."""
+        with self.house.db.read() as tx:
+            health, online = self.health.one(tx, self.house.meeting_id, bridge_id, at)
+        return health, {name for name, seat in self.house.seats.items() if seat.member_id in online}
 
 
 @pytest.fixture
@@ -67,16 +74,19 @@ def test_a_bridge_joins_is_lost_and_is_back_and_every_node_knows_but_one_tells(h
     one, two = nodes
     start = clock.now()
     assert two.hears(at=start).bridges == {}
-    assert one.hears("m3", "m4", at=start).bridges[far] == (2, 400, start)
+    assert one.hears("m3", "m4", at=start).bridges[far] == BridgeHealth(
+        online=2, relayed=0, delay=400, seen_at=start, unsteady=False
+    )
     two.hears("m5", at=start + after(5))
     assert told(house) == ["bridge.joined"]
-    assert two.hears("m5", at=start + after(21), delay=0.9).bridges[far][:2] == (3, 900)  # the sum, and the worst delay
+    both = two.hears("m5", at=start + after(21), delay=0.9).bridges[far]
+    assert (both.online, both.delay) == (3, 900)  # the sum, and the worst delay
     for seconds in (36, 51, 66):
         one.hears(at=start + after(seconds))
         two.hears(at=start + after(seconds))
     assert told(house) == ["bridge.joined", "bridge.lost"]
     frame = one.hears(at=start + after(67))
-    assert frame.bridges[far] == (0, None, start + after(21))
+    assert frame.bridges[far] == BridgeHealth(online=0, relayed=0, delay=None, seen_at=start + after(21), unsteady=True)
     for node in nodes:
         node.hears("m4", at=start + after(82))
     assert told(house) == ["bridge.joined", "bridge.lost", "bridge.returned"]
@@ -113,7 +123,7 @@ def test_a_clock_that_is_set_back_stops_nothing(house, far, nodes):
 
 def test_who_reads_papers_the_day_before_has_not_come_to_the_meeting(house, far, nodes):
     frame = nodes[0].hears("m3", at=clock.now() - timedelta(days=1))
-    assert frame.bridges[far][0] == 1
+    assert frame.bridges[far].online == 1
     assert told(house) == []
 
 
@@ -145,7 +155,7 @@ def test_a_reading_that_another_node_wrote_in_time_keeps_a_bridge(house, far):
     now = clock.now()
     with house.db.write() as tx:
         actions.settle(tx, now, house.meeting_id, {far: BridgeState.UP})
-        actions.keep_readings(tx, now + after(10), house.meeting_id, "another", {far: (1, None)})
+        actions.keep_readings(tx, now + after(10), house.meeting_id, "another", {far: Heard(("m3",), 0, None)})
     for seconds, events in ((54, 1), (56, 2)):
         with house.db.write() as tx:
             actions.settle(tx, now + after(seconds), house.meeting_id, {far: BridgeState.LOST})
@@ -158,11 +168,44 @@ def test_readings_are_summed_over_nodes_and_swept_after_half_an_hour(house, far,
     nodes[1].hears("m5", at=start + after(3), delay=1.5)
     nodes[0].hears("m3", at=start + after(16), delay=None)
     with house.db.read() as tx:
-        line = trail(tx, house.meeting_id, far, start + after(20))
+        line = trail(readings_of(tx, house.meeting_id, far, start - KEPT))
     assert [(online, delay) for _, online, delay in line] == [(3, 1500), (1, None)]
     nodes[0].hears("m3", at=start + KEPT + after(10))
     with house.db.read() as tx:
         assert tx.scalar(select(func.count()).select_from(BridgeReading)) == 2
+
+
+def test_every_process_knows_who_is_online_at_a_bridge_and_behind_a_relay(house, far, nodes):
+    one, two = nodes
+    start = clock.now()
+    one.hears("m3", "m6", at=start)
+    two.hears("m4", "m5", at=start, relayed=True)
+    third = Node(house)
+    for node in (one, two, third):
+        health, online = node.one(far, start + after(10))
+        assert online == {"m3", "m4", "m5"}  # m6 sits in the hall
+        assert (health.online, health.relayed, health.unsteady) == (3, 2, False)
+    third.health.close()
+    assert one.hears("m3", at=start + after(16)).bridges[far].relayed == 2
+    health, online = one.one(far, start + FRESH + after(16))
+    assert (health.online, health.unsteady, online) == (0, True, set())
+    with house.db.read() as tx:
+        assert tx.scalar(select(func.count()).select_from(BridgeHeard)) == 2, (
+            "one row for each process, however long it goes on"
+        )
+
+
+def test_processes_agree_that_a_bridge_is_unsteady_and_that_it_is_steady_again(house, far, nodes):
+    one, two = nodes
+    start = clock.now()
+    told = []
+    for place, names in enumerate([["m3", "m4"], ["m3"]] * 2 + [["m3", "m4"]] * 10):
+        at = start + after(16 * place)
+        frames = one.hears(*names, at=at), two.hears("m5", at=at + after(1))
+        told.append({frame.bridges[far].unsteady for frame in frames} | {one.one(far, at + after(2))[0].unsteady})
+    assert told[1] == {False}
+    assert told[4] == {True}
+    assert told[-1] == {False}
 
 
 def move(house: House, bridge_id: str, state: BridgeState) -> None:

@@ -11,7 +11,19 @@ from hypothesis import strategies as st
 from meetings.agenda.rules import Stage
 from meetings.bodies.problems import HeadingsMissing
 from meetings.bodies.sheet import RowError
-from meetings.bridges.rules import EARLY, EVERY, LOST_AFTER, BridgeState, is_watched, measure, next_state, together
+from meetings.bridges.rules import (
+    EARLY,
+    EVERY,
+    LOST_AFTER,
+    BridgeState,
+    Reading,
+    comes_and_goes,
+    is_unsteady,
+    is_watched,
+    measure,
+    next_state,
+    together,
+)
 from meetings.bridges.sheet import COLUMNS, BridgeRow, empty_form, read_rows
 
 NOW = datetime(2026, 12, 9, 1, 0, tzinfo=UTC)
@@ -72,26 +84,68 @@ def test_bridges_are_watched_while_people_come_and_while_the_house_sits(stage, b
 
 
 @pytest.mark.parametrize(
-    ("heard", "found"),
+    ("sockets", "found"),
     [
         ([], {}),
-        ([("hall", 0.1), ("stranger", 0.1)], {}),
-        ([("a", None)], {"far": (1, None)}),
-        ([("a", 0.1), ("a", 0.3)], {"far": (1, 200)}),  # two devices of one member
-        ([("a", 0.1), ("b", 2.1), ("c", 0.2), ("d", 0.4)], {"far": (3, 200), "other": (1, 400)}),
-        ([("a", None), ("b", 0.0204)], {"far": (2, 20)}),
+        ([("hall", 0.1, False), ("stranger", 0.1, True)], {}),
+        ([("a", None, False)], {"far": (1, 0, None)}),
+        ([("a", 0.1, False), ("a", 0.3, True)], {"far": (1, 1, 200)}),  # two devices of one member
+        (
+            [("a", 0.1, True), ("b", 2.1, True), ("c", 0.2, False), ("d", 0.4, False)],
+            {"far": (3, 2, 200), "other": (1, 0, 400)},
+        ),
+        ([("a", None, False), ("b", 0.0204, True)], {"far": (2, 1, 20)}),
     ],
 )
-def test_a_bridge_is_measured_by_its_members_and_the_median_of_their_wires(heard, found):
-    assert measure({"a": "far", "b": "far", "c": "far", "d": "other"}, heard) == found
+def test_a_bridge_is_measured_by_its_members_and_the_median_of_their_wires(sockets, found):
+    heard = measure({"a": "far", "b": "far", "c": "far", "d": "other"}, sockets)
+    assert {bridge_id: one.reading for bridge_id, one in heard.items()} == found
 
 
 @pytest.mark.parametrize(
     ("readings", "sum_of_all"),
-    [([(0, None)], (0, None)), ([(2, 100), (3, None)], (5, 100)), ([(2, 100), (3, 900), (1, 20)], (6, 900))],
+    [
+        ([], (0, 0, None)),
+        ([(0, 0, None)], (0, 0, None)),
+        ([(2, 2, 100), (3, 0, None)], (5, 2, 100)),
+        ([(2, 0, 100), (3, 1, 900), (1, 1, 20)], (6, 2, 900)),
+    ],
 )
-def test_processes_together_hear_the_sum_of_members_and_the_worst_delay(readings, sum_of_all):
-    assert together(readings) == sum_of_all
+def test_processes_together_hear_the_sums_of_members_and_the_worst_delay(readings, sum_of_all):
+    assert together([Reading(*one) for one in readings]) == sum_of_all
+
+
+def trail(*online: int, node: str = "one", every: float = 15, start: float = 0) -> list[tuple[datetime, str, int]]:
+    """Readings of one process; none is written where nobody is online."""
+    return [(NOW + timedelta(seconds=start + place * every), node, count) for place, count in enumerate(online) if count]
+
+
+@pytest.mark.parametrize(
+    ("readings", "restless"),
+    [
+        ([], False),
+        (trail(1, 2, 3, 3), False),
+        (trail(1, 2, 1, 0), False),  # they came, and go home
+        (trail(3, 2, 1, 0), False),
+        (trail(3, 2, 3, 3), False),
+        (trail(3, 1, 2, 1), True),
+        (trail(3, 0, 3, 0, 3, every=30), True),  # all of them
+        (trail(3, 3, 3, 3, every=20), False),  # late readings are no loss
+        (trail(3, 3, 3) + trail(2, 2, 2, node="two", start=5), False),
+        (trail(3, 2, 3, 2) + trail(2, 3, 2, 3, node="two"), True),  # who changes between processes was away
+    ],
+)
+def test_a_bridge_is_restless_where_members_are_lost_come_back_and_are_lost_again(readings, restless):
+    readings = sorted(readings)
+    assert comes_and_goes(readings, readings[-1][0] if readings else NOW) is restless
+
+
+@pytest.mark.parametrize(
+    ("reading", "restless", "unsteady"),
+    [((3, 0, 999), False, False), ((3, 3, 1000), False, True), ((0, 0, None), False, True), ((1, 0, None), True, True)],
+)
+def test_a_bridge_is_unsteady_that_is_late_or_restless_or_silent_for_a_moment(reading, restless, unsteady):
+    assert is_unsteady(Reading(*reading), restless=restless) is unsteady
 
 
 def test_who_goes_just_before_a_reading_has_half_a_minute_to_come_back():

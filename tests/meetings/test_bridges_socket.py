@@ -1,10 +1,13 @@
 """How bridges are heard, as their sockets tell it: measured from pings, told to the desk alone, beside the log."""
 
+import time
+from datetime import timedelta
+
 import pytest
 
-from meetings.bridges import health
+from meetings.bridges import actions, health, rules
 from meetings.live import hub
-from tests.meetings.lines import line
+from tests.meetings.lines import PATIENCE, line
 
 
 @pytest.fixture
@@ -22,9 +25,11 @@ def test_the_desk_is_told_how_a_bridge_is_heard_and_others_only_that_it_has_come
             one.hello()
         online, delay = 0, None
         while online < 2 or delay is None:
-            online, delay, seen_at = desk.until("bridges")["bridges"].get(far, (0, None, None))
+            health = desk.until("bridges")["bridges"].get(far, {"online": 0, "delay": None})
+            online, delay = health["online"], health["delay"]
         assert 0 <= delay < 20_000
-        assert seen_at
+        assert health["seen_at"]
+        assert (health["relayed"], health["unsteady"]) == (0, False)
         assert tablet.hello()["snapshot"]["state"]["bridges"][far]["state"] == "up"
         with line(web, "secretary") as late:  # who comes later is told at once, for it stands in no snapshot
             late.hello()
@@ -42,3 +47,31 @@ def test_where_there_are_no_bridges_nothing_is_told(web, quick):
         for _ in range(3):
             desk.until("heartbeat")
         assert "bridges" not in {frame["type"] for frame in desk.heard}
+
+
+def test_a_bridge_is_lost_though_nobody_at_all_is_left_to_be_told(web, quick, monkeypatch):
+    """The whole province loses its line: the quorum must not count who went with it."""
+    monkeypatch.setattr(health, "EVERY", timedelta(seconds=0.1))
+    for module in (rules, health, actions):
+        monkeypatch.setattr(module, "LOST_AFTER", timedelta(seconds=1))
+    far = web.house.bridge("Suối Ngang", "m3")
+    with line(web, "m3") as tablet:
+        tablet.hello()
+        while state_of(web, far) != "up":
+            tablet.until("heartbeat")
+    rooms = web.client.app.state.hub._rooms
+    until(lambda: state_of(web, far) == "lost")
+    monkeypatch.setattr(hub, "LINGER", 0.0)
+    until(lambda: not rooms)  # and after a while nobody follows it any more
+
+
+def state_of(web, bridge_id: str) -> str:
+    state: str = web.call("chair", "GET", "").json()["state"]["bridges"][bridge_id]["state"]
+    return state
+
+
+def until(holds) -> None:
+    end = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.02)

@@ -17,7 +17,18 @@ def built(tmp_path, monkeypatch):
     monkeypatch.setattr(routes, "STATIC", tmp_path / "static")
 
 
-SCREENS = ["/", "/m/abc/papers", "/wall", "/wall/abc", "/check-in/abc", "/new", "/bodies", "/bodies/x/y", "/signed-in"]
+SCREENS = [
+    "/",
+    "/m/abc/papers",
+    "/wall",
+    "/wall/abc",
+    "/wall/abc/bridges",
+    "/check-in/abc",
+    "/new",
+    "/bodies",
+    "/bodies/x/y",
+    "/signed-in",
+]
 
 
 @pytest.mark.parametrize("path", SCREENS)
