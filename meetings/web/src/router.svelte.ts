@@ -2,7 +2,7 @@
 export type Route =
   | { page: 'start' | 'signed-in' | 'signed-out' | 'new' | 'bodies' | 'unknown' }
   | { page: 'wall'; id: string | null }
-  | { page: 'meeting' | 'chair' | 'desk' | 'minutes' | 'bridges' | 'bridge' | 'rehearsal' | 'check-in' | 'members' | 'rooms'; id: string }
+  | { page: 'meeting' | 'chair' | 'desk' | 'minutes' | 'bridges' | 'bridge' | 'rehearsal' | 'check-in' | 'members' | 'rooms' | 'wall-bridges'; id: string }
 
 const ALONE = ['signed-in', 'signed-out', 'new', 'bodies'] as const
 const OF_MEETING = ['chair', 'desk', 'minutes', 'bridges', 'bridge', 'rehearsal'] as const
@@ -20,6 +20,7 @@ export function parse(path: string): Route {
   if (screen) return { page: screen, id }
   if (first === 'bodies' && third === 'members') return { page: 'members', id }
   if (first === 'bodies' && third === 'bridges') return { page: 'rooms', id }
+  if (first === 'wall' && third === 'bridges') return { page: 'wall-bridges', id }
   if (!third && (first === 'wall' || first === 'check-in')) return { page: first, id }
   return { page: 'unknown' }
 }

@@ -22,6 +22,7 @@ test.each([
   ['/bodies/abc/bridges', { page: 'rooms', id: 'abc' }],
   ['/wall', { page: 'wall', id: null }],
   ['/wall/abc', { page: 'wall', id: 'abc' }],
+  ['/wall/abc/bridges', { page: 'wall-bridges', id: 'abc' }],
   ['/check-in/abc', { page: 'check-in', id: 'abc' }],
   ['/signed-in', { page: 'signed-in' }],
   ['/signed-out', { page: 'signed-out' }],

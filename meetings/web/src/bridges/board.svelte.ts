@@ -1,7 +1,7 @@
 // What the parts of the board share: the rooms as they are now, the chosen one, and what is known of it alone.
 import type { MeetingStore } from '../meeting/state.svelte'
 import { call, LineLost, type Schemas } from '../wire/http'
-import { clustersOf, follow, roomsOf, sumsOf, troublesOf, type Room, type Trail } from './rooms'
+import { clustersOf, roomsOf, sumsOf, troublesOf, type Room } from './rooms'
 
 type Detail = Schemas['BridgeDetail']
 interface Remark {
@@ -11,12 +11,11 @@ interface Remark {
 
 export class Board {
   #chosen = $state<string | null>(null)
-  #trails = $state.raw<Record<string, Trail>>({})
   #detail = $state.raw<Detail | null>(null)
   #remarks = $state.raw<Record<string, Remark>>({})
   #asked = new Set<string>()
 
-  readonly rooms = $derived.by(() => (this.meeting.state ? roomsOf(this.meeting.state, this.meeting.bridges?.bridges ?? {}, this.#trails) : []))
+  readonly rooms = $derived.by(() => (this.meeting.state ? roomsOf(this.meeting.state, this.meeting.bridges?.bridges ?? {}) : []))
   readonly clusters = $derived(clustersOf(this.rooms))
   readonly sums = $derived(sumsOf(this.rooms))
   readonly troubles = $derived(troublesOf(this.rooms))
@@ -48,12 +47,6 @@ export class Board {
   choose(id: string): void {
     this.#chosen = id
     void this.load()
-  }
-
-  /** Takes the newest measuring into the trails that tell an unsteady room. */
-  hear(frame: Schemas['BridgesFrame']): void {
-    const at = Date.parse(frame.at)
-    this.#trails = Object.fromEntries(Object.entries(frame.bridges).map(([id, [online]]) => [id, follow(this.#trails[id] ?? [], at, online)]))
   }
 
   async load(): Promise<void> {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { State } from '../meeting/apply'
-import { clustersOf, follow, lossOf, roomsOf, shapeOf, sumsOf, troublesOf, unsteady, type Bridge, type Measured, type Trail } from './rooms'
+import { clustersOf, lossOf, roomsOf, shapeOf, sumsOf, troublesOf, type Bridge, type Health } from './rooms'
 
 const AT = '2026-12-09T01:00:00Z'
 
@@ -19,35 +19,16 @@ function house(bridges: Bridge[], people: [string, string | null, boolean, boole
   } as unknown as State
 }
 
-const trail = (...online: number[]): Trail => online.reduce<Trail>((before, count, at) => follow(before, 5000 * at, count), [])
-const seen = (online: number, delay: number | null = 400): Measured => [online, delay, AT]
+const seen = (online: number, delay: number | null = 400, unsteady = false, relayed = 0): Health => ({ online, relayed, delay, seen_at: AT, unsteady })
 
 test.each([
-  ['waiting', undefined, [], 'none'],
-  ['lost', seen(0), [], 'lost'],
-  ['up', undefined, [], 'good'],
-  ['up', seen(3), [3, 3, 3], 'good'],
-  ['up', seen(3, 999), [], 'good'],
-  ['up', seen(3, 1000), [], 'weak'],
-  ['up', seen(3, null), [], 'good'],
-  ['up', seen(0), [], 'weak'],
-  ['up', seen(3), [3, 2, 3, 2], 'weak'],
-] as const)('a room that is %s with %j and the trail %j is %s', (state, measured, online, shape) => {
-  expect(shapeOf({ state }, measured as Measured | undefined, trail(...online))).toBe(shape)
-})
-
-test.each([
-  [[], false],
-  [[1, 2, 3, 3], false],
-  [[3, 2, 1, 0], false], // they go home
-  [[3, 2, 3, 3], false],
-  [[3, 1, 2, 1], true],
-])('with %j online one after the other a room is unsteady: %s', (online, expected) => {
-  expect(unsteady(trail(...online))).toBe(expected)
-})
-
-test('what is older than two minutes is no longer looked at', () => {
-  expect(follow(trail(3, 2, 3, 2), 130_000, 3)).toEqual([{ at: 15_000, online: 2 }, { at: 130_000, online: 3 }])
+  ['waiting', undefined, 'none'],
+  ['lost', seen(0, null, true), 'lost'],
+  ['up', undefined, 'good'],
+  ['up', seen(3), 'good'],
+  ['up', seen(3, 400, true), 'weak'],
+] as const)('a room that is %s and heard as %j is %s', (state, health, shape) => {
+  expect(shapeOf({ state }, health)).toBe(shape)
 })
 
 test('a room counts its own people, and clusters stand in the order of the places', () => {
@@ -59,8 +40,8 @@ test('a room counts its own people, and clusters stand in the order of the place
     ['4', null, true, true],
     ['5', 'c', true, true],
   ]
-  const rooms = roomsOf(house(bridges, people, ['5', '4']), { a: seen(2, 300) })
-  expect(rooms[0]).toMatchObject({ seats: 3, present: 2, votes: 1, speaks: 0, online: 2, delay: 300 })
+  const rooms = roomsOf(house(bridges, people, ['5', '4']), { a: seen(2, 300, false, 1) })
+  expect(rooms[0]).toMatchObject({ seats: 3, present: 2, votes: 1, speaks: 0, online: 2, relayed: 1, delay: 300 })
   expect(rooms[2]).toMatchObject({ seats: 1, speaks: 1, online: 0, delay: null })
   expect(clustersOf(rooms).map(({ name, rooms: those }) => [name, ...those.map((room) => room.bridge.id)])).toEqual([
     ['Cụm 1', 'a', 'b'],
@@ -70,7 +51,7 @@ test('a room counts its own people, and clusters stand in the order of the place
 
 test('the sums add up to all rooms, and the delay is that of the middle one that answers', () => {
   const bridges = ['a', 'b', 'c', 'd', 'e'].map((id, place) => bridge(id, { place, state: id === 'd' ? 'lost' : id === 'e' ? 'waiting' : 'up' }))
-  const sums = sumsOf(roomsOf(house(bridges, [['1', 'a', true, true]]), { a: seen(1, 300), b: seen(1, 500), c: seen(1, 2100), d: seen(0, 9000) }))
+  const sums = sumsOf(roomsOf(house(bridges, [['1', 'a', true, true]]), { a: seen(1, 300), b: seen(1, 500), c: seen(1, 2100, true), d: seen(0, 9000) }))
   expect(sums).toEqual({ rooms: 5, good: 2, weak: 1, lost: 1, none: 1, present: 1, seats: 1, delay: 500 })
   expect(sumsOf([]).delay).toBeNull()
 })
@@ -91,7 +72,7 @@ test('first what is lost, then what never came, then what is weak; within each b
     ['5', 'two', true, false],
     ['6', 'two', true, false],
   ]
-  const rooms = roomsOf(house(bridges, people, ['3']), { weak: seen(3, 2000), good: seen(1) })
+  const rooms = roomsOf(house(bridges, people, ['3']), { weak: seen(3, 2000, true), good: seen(1) })
   expect(troublesOf(rooms).map((room) => room.bridge.id)).toEqual(['two', 'votes', 'speaks', 'old', 'one', 'none', 'weak'])
 })
 

@@ -4,8 +4,8 @@ import { waiting } from '../meeting/read'
 import type { Schemas } from '../wire/http'
 
 export type Bridge = Schemas['BridgeView']
-/** Members online, milliseconds of delay, and when that was measured. */
-export type Measured = Schemas['BridgesFrame']['bridges'][string]
+/** How a room is heard, as the house judges it. */
+export type Health = Schemas['BridgeHealth']
 /** The four states of a room on the board, each a shape of its own. */
 export type Shape = 'good' | 'weak' | 'lost' | 'none'
 
@@ -19,6 +19,8 @@ export interface Room {
   /** Its members who wait to speak. */
   speaks: number
   online: number
+  /** Of those online, the ones behind a relay of the room. */
+  relayed: number
   delay: number | null
 }
 
@@ -27,36 +29,19 @@ export interface Cluster {
   rooms: Room[]
 }
 
-const SLOW = 1000 // ms of delay from which a room hears and answers too late
-const BACK = 120_000 // ms over which it is watched how many come and go
-
-/** How many were online when, within the last two minutes. */
-export type Trail = readonly { at: number; online: number }[]
-
-export function follow(trail: Trail, at: number, online: number): Trail {
-  return [...trail.filter((one) => one.at > at - BACK), { at, online }]
-}
-
-/** Whether members were lost, came back, and were lost again, though the room was there all the time. */
-export function unsteady(trail: Trail): boolean {
-  const turns = trail.slice(1).map(({ online }, before) => Math.sign(online - trail[before]!.online))
-  return turns.filter((turn) => turn < 0).length >= 2 && turns.includes(1)
-}
-
-export function shapeOf({ state }: Pick<Bridge, 'state'>, measured: Measured | undefined, trail: Trail = []): Shape {
+export function shapeOf({ state }: Pick<Bridge, 'state'>, health: Health | undefined): Shape {
   if (state === 'waiting') return 'none'
   if (state === 'lost') return 'lost'
-  const [online = 1, delay = null] = measured ?? []
-  return online === 0 || (delay ?? 0) >= SLOW || unsteady(trail) ? 'weak' : 'good'
+  return health?.unsteady ? 'weak' : 'good'
 }
 
 /** Every room, in its place for ever. */
-export function roomsOf(state: State, measured: Record<string, Measured>, trails: Record<string, Trail> = {}): Room[] {
+export function roomsOf(state: State, heard: Record<string, Health>): Room[] {
   const rooms: Record<string, Room> = {}
   for (const bridge of Object.values(state.bridges)) {
-    const [online, delay] = measured[bridge.id] ?? [0, null]
-    const shape = shapeOf(bridge, measured[bridge.id], trails[bridge.id])
-    rooms[bridge.id] = { bridge, shape, online, delay, seats: 0, present: 0, votes: 0, speaks: 0 }
+    const health = heard[bridge.id]
+    const { online, relayed, delay } = health ?? { online: 0, relayed: 0, delay: null }
+    rooms[bridge.id] = { bridge, shape: shapeOf(bridge, health), online, relayed, delay, seats: 0, present: 0, votes: 0, speaks: 0 }
   }
   for (const member of Object.values(state.members)) {
     const room = rooms[member.bridge_id ?? '']

@@ -136,6 +136,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/bodies/{body_id}/lost-bridge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change Rule
+         * @description What a lost bridge does to the quorum; refused while a meeting of the body sits.
+         */
+        put: operations["change_rule"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/bodies/{body_id}/members": {
         parameters: {
             query?: never;
@@ -1459,10 +1479,11 @@ export interface components {
         };
         /**
          * BridgeDetail
-         * @description One bridge for the desk and its lead. Telephone and notes are the desk's; `online`: members connected to this process.
+         * @description One bridge for the desk and its lead. Telephone and notes are the desk's; `online`: members, by any process.
          */
         BridgeDetail: {
             bridge: components["schemas"]["BridgeView"];
+            health: components["schemas"]["BridgeHealth"];
             /** Notes */
             notes: components["schemas"]["BridgeNoteView"][];
             /** Online */
@@ -1471,6 +1492,22 @@ export interface components {
             phone: string | null;
             /** Readings */
             readings: components["schemas"]["ReadingView"][];
+        };
+        /**
+         * BridgeHealth
+         * @description How a bridge is heard, by all processes together.
+         */
+        BridgeHealth: {
+            /** Delay */
+            delay: number | null;
+            /** Online */
+            online: number;
+            /** Relayed */
+            relayed: number;
+            /** Seen At */
+            seen_at: string | null;
+            /** Unsteady */
+            unsteady: boolean;
         };
         /**
          * BridgeNoted
@@ -1595,8 +1632,7 @@ export interface components {
          * BridgesFrame
          * @description How the bridges are heard, every 5 s where something changed; for the desk only. Not part of the log.
          *
-         *     By bridge: members online, the median round trip of their sockets in ms (null: not yet measured), and when somebody was
-         *     last seen. Bridges that nobody has been seen at for half an hour are left out.
+         *     Bridges that nobody has been seen at for half an hour are left out.
          */
         BridgesFrame: {
             /**
@@ -1606,11 +1642,7 @@ export interface components {
             at: string;
             /** Bridges */
             bridges: {
-                [key: string]: [
-                    number,
-                    number | null,
-                    string
-                ];
+                [key: string]: components["schemas"]["BridgeHealth"];
             };
             /**
              * Type
@@ -2927,6 +2959,10 @@ export interface components {
             /** Rule */
             rule: string;
         };
+        /** RuleChange */
+        RuleChange: {
+            lost_bridge: components["schemas"]["LostBridge"];
+        };
         /**
          * SectionView
          * @description `paragraphs` and `votes` come from the log and are locked; `text` is the secretary's.
@@ -3545,6 +3581,39 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["BridgePreview"];
                 };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    change_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                body_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RuleChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Validation Error */
             422: {
