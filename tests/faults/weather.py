@@ -85,7 +85,8 @@ async def receipts_held_back(run: Run, cluster: Cluster, history: History, round
 
 @fault("F1b", "SIGKILL between the commit and the receipt's arrival")
 def between_commit_and_receipt(run: Run) -> None:
-    with Cluster(voters=20) as cluster:
-        history = cluster.begin_history()
-        in_loop(receipts_held_back(run, cluster, history, 50))
-        run.judge(cluster, history)
+    for _ in range(5):
+        with Cluster(voters=20) as cluster:
+            history = cluster.begin_history()
+            in_loop(receipts_held_back(run, cluster, history, 10))
+            run.judge(cluster, history)
