@@ -2,12 +2,13 @@
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from deploy import accounts
+from deploy import HUGE_PAGES, accounts
 from deploy.backup.commands import join, verify_service
 from deploy.rehearsal.command import rehearse
 from deploy.relay import commands
@@ -41,6 +42,9 @@ def serve(service: Annotated[str, typer.Argument(help=", ".join(SERVICES))], por
     from meetings.live.wires import SERVING
 
     settings = _settings(service)
+    _need_tables(service, settings.database_url)
+    if service == "idp" and "GLIBC_TUNABLES" not in os.environ:  # which counts at a program's start only
+        os.execve(sys.executable, sys.orig_argv, os.environ | HUGE_PAGES)  # noqa: S606 - ourselves
     uvicorn.run(
         f"deploy.cli:{service}",
         factory=True,
@@ -56,6 +60,23 @@ def serve(service: Annotated[str, typer.Argument(help=", ".join(SERVICES))], por
         timeout_graceful_shutdown=10,
         server_header=False,
     )
+
+
+def _need_tables(service: str, url: str) -> None:
+    """A database that is behind this code is said in a line. One that is away is waited for; one that is ahead belongs to a
+    rolling upgrade, in which the older nodes go on."""
+    from alembic.util import CommandError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from shared.engine import make_engine
+    from shared.migrate import pending
+
+    engine = make_engine(url)
+    with suppress(SQLAlchemyError, CommandError):
+        if missing := pending(engine, service):
+            typer.echo(f"DATABASE_URL: {len(missing)} migrations are missing: run `dienhong migrate {service}` first", err=True)
+            raise typer.Exit(2)
+    engine.dispose()
 
 
 def _settings(service: str) -> Any:

@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deploy import HUGE_PAGES
 from deploy.demo.pki import Pki, Server
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Demo:
             "TRUST_ROOTS": str(self.pki.root),
             "HELP_LINE": "0263 3888 154",
         }
-        return {**os.environ, **own}
+        return {**os.environ, **HUGE_PAGES, **own}
 
 
 def run() -> None:

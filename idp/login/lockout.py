@@ -24,6 +24,8 @@ _COLUMNS = ("failures", "last_at", "waits_until")
 _FIRST = Prepared(insert(_TABLE), "name_digest", *_COLUMNS)
 _AGAIN = Prepared(update(_TABLE).where(_TABLE.c.name_digest == bindparam("name")), *_COLUMNS)
 
+_FORGET = Prepared(delete(_TABLE).where(_TABLE.c.name_digest == bindparam("name")))
+
 
 def begin_try(tx: Session, now: datetime, username: str) -> Problem:
     """Count one try; what to answer if it fails. Raises `AccountWaits` while the name has to wait."""
@@ -74,4 +76,4 @@ def count_wrong_code(tx: Session, now: datetime, what: str) -> None:
 
 def forget_failures(tx: Session, username: str) -> None:
     """After the right password."""
-    tx.execute(delete(SignInFailure).where(SignInFailure.name_digest == digest(normal_username(username))))
+    _FORGET.run(tx, name=digest(normal_username(username)))

@@ -123,7 +123,7 @@ def _judge(
     if proof.fresh_hash:
         call.tx.execute(update(Account).where(Account.id == account_id).values(password_hash=proof.fresh_hash))
     if has_factor(call.tx, account_id):
-        waiting = opened(call)
+        waiting = opened(call, to_change=True)
         waiting.asked = waiting.asked | proved(call.now, account_id, proof.fresh_hash or password_hash or "")
         return go_on(waiting)
     answer = go_on(stored)

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from fastapi import Depends, Query, Request
 from fastapi.responses import RedirectResponse
-from sqlalchemy import Table, bindparam, inspect, select, update
+from sqlalchemy import Table, bindparam, insert, inspect, select, update
 from sqlalchemy.orm import Session, lazyload
 from sqlalchemy.orm.attributes import set_committed_value
 
@@ -25,20 +25,29 @@ if TYPE_CHECKING:
 
 _WITHOUT_CLIENT = lazyload(AuthorizationRequest.client)  # it is kept already, and has fifty columns
 _TABLE = cast(Table, AuthorizationRequest.__table__)
-_READ = Prepared(select(*_TABLE.c).where(_TABLE.c.id == bindparam("id_")))
-_KEEP_USERNAME = Prepared(update(_TABLE).where(_TABLE.c.id == bindparam("id_")), "username")
+_COLUMNS = _TABLE.c.keys()
+_THIS = _TABLE.c.id == bindparam("id_")
+_KEEP = Prepared(insert(_TABLE), *_COLUMNS)
+_READ = Prepared(select(*_TABLE.c).where(_THIS))
+_KEEP_USERNAME = Prepared(update(_TABLE).where(_THIS), "username")
+_BIND = Prepared(update(_TABLE).where(_THIS, _TABLE.c.browser.is_(None)), "browser")
+_ANSWER = Prepared(update(_TABLE).where(_THIS, _TABLE.c.answered_at.is_(None)), "answered_at")
 
 
 def store_request(tx: Session, now: datetime, **members: Any) -> AuthorizationRequest:
-    """Keep a checked request. The first browser that opens it will be the only one that may go on with it."""
-    request = AuthorizationRequest(id=new_id(), created_at=now, expires_at=now + REQUEST_LIFETIME, username="", **members)
-    tx.add(request)
+    """Keep a checked request; what is changed in the answer is not kept. Without a `browser`, the first that opens it will be
+    the only one that may go on with it."""
+    row: dict[str, Any] = dict.fromkeys(_COLUMNS)
+    row |= {"id": new_id(), "created_at": now, "expires_at": now + REQUEST_LIFETIME, "username": "", "asked": {}} | members
+    request = AuthorizationRequest(**row)
+    _KEEP.run(tx, **row)
     return request
 
 
-def store_portal_request(tx: Session, now: datetime, back: str = "/") -> AuthorizationRequest:
+def store_portal_request(tx: Session, now: datetime, back: str = "/", *, max_age: int | None = None) -> AuthorizationRequest:
     """The portal asks for a sign-in of its own; `back` is the page of ours that follows it."""
-    return store_request(tx, now, redirect_uri=back, scopes=[], code_challenge="", prompts=[], login_hint="")
+    members: dict[str, Any] = {"redirect_uri": back, "scopes": [], "code_challenge": "", "prompts": [], "login_hint": ""}
+    return store_request(tx, now, max_age=max_age, **members)
 
 
 def find_request(
@@ -48,28 +57,27 @@ def find_request(
     browser: str | None,
     *,
     first_seen_by: str | None = None,
-    to_change: bool = True,
+    to_change: bool = False,
 ) -> AuthorizationRequest:
     """The stored request, if it belongs to this browser and can still be answered; its client is to be read only.
 
-    One that no browser has seen yet is bound to `first_seen_by`.
+    One that no browser has seen yet is bound to `first_seen_by`. Unless `to_change`, it belongs to no transaction.
     """
-    waiting = {"of": AuthorizationRequest} if to_change else None
-    request = tx.get(AuthorizationRequest, request_id[:64], options=[_WITHOUT_CLIENT], with_for_update=waiting)
+    request = (_to_change if to_change else _to_read)(tx, request_id[:64])
     if request is None:
         raise RequestUnknown()
     if "client" in inspect(request).unloaded:
         set_committed_value(request, "client", find_client(tx, request.client_id) if request.client_id else None)
     if request.client_id and request.client is None:
         raise RequestUnknown()  # the client was removed since
-    if request.browser is None and first_seen_by:
+    if request.browser is None and first_seen_by and _BIND.run(tx, id_=request.id, browser=first_seen_by):
         request.browser = browser = first_seen_by
     if browser is None:
         raise CookiesNeeded()
     if request.browser != browser:
         raise RequestUnknown()
     if now >= request.expires_at or request.answered_at:
-        raise RequestExpired(app=request.client.name if request.client else "", again=begin_again(request))
+        raise _expired(request)
     return request
 
 
@@ -79,15 +87,24 @@ def _to_change(tx: Session, request_id: str) -> AuthorizationRequest | None:
 
 
 def _to_read(tx: Session, request_id: str) -> AuthorizationRequest | None:
-    """One that belongs to no transaction: what is changed in it is not kept."""
     row = _READ.one(tx, id_=request_id)
-    return AuthorizationRequest(**dict(zip(_TABLE.c.keys(), row, strict=True))) if row else None
+    return AuthorizationRequest(**dict(zip(_COLUMNS, row, strict=True))) if row else None
 
 
-def opened(call: "Call") -> AuthorizationRequest:
-    """The request that the address of one of our pages names, to be read only."""
+def _expired(request: AuthorizationRequest) -> RequestExpired:
+    return RequestExpired(app=request.client.name if request.client else "", again=begin_again(request))
+
+
+def mark_answered(tx: Session, now: datetime, request: AuthorizationRequest) -> None:
+    """Of any number of browsers' tabs at once, one alone answers it."""
+    if not _ANSWER.run(tx, id_=request.id, answered_at=now):
+        raise _expired(request)
+
+
+def opened(call: "Call", *, to_change: bool = False) -> AuthorizationRequest:
+    """The request that the address of one of our pages names."""
     request_id = call.request.query_params.get("request", "")
-    return find_request(call.tx, call.now, request_id, cookies.device(call.request), to_change=False)
+    return find_request(call.tx, call.now, request_id, cookies.device(call.request), to_change=to_change)
 
 
 def keep_username(tx: Session, stored: AuthorizationRequest, username: str) -> None:
@@ -104,7 +121,7 @@ def begin_again(request: AuthorizationRequest) -> str:
 def _stored(
     request: Request, tx: Tx, now: Now, id: Annotated[str, Query(alias="request", max_length=64)]
 ) -> AuthorizationRequest:
-    return find_request(tx, now, id, cookies.device(request))
+    return find_request(tx, now, id, cookies.device(request), to_change=True)
 
 
 Stored = Annotated[AuthorizationRequest, Depends(_stored)]

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any, cast
 
 from fastapi import Depends, Request
-from sqlalchemy import Table, bindparam, insert, select, update
+from sqlalchemy import Table, bindparam, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -17,7 +17,7 @@ from idp.login.rules import PASSWORD, is_fresh
 from idp.settings import IdpSettings
 from shared import audit
 from shared.clock import Now
-from shared.db import Tx, forget_written
+from shared.db import Database, Tx, forget_written
 from shared.ids import digest, new_id, new_token
 from shared.jobs import enqueue
 from shared.prepared import Prepared
@@ -25,6 +25,7 @@ from shared.prepared import Prepared
 ENDED = "session-ended"  # the job that tells the applications
 JOB_AFTER = timedelta(seconds=5)  # the page that follows a sign-out tells them itself, and needs to know what they answered
 TOUCH_EVERY = timedelta(minutes=1)
+AT_ONCE = 100  # sessions that are ended in one transaction
 
 
 def start_session(
@@ -85,6 +86,21 @@ def end_session(tx: Session, now: datetime, session: SignInSession, *, reason: s
         forget_written(tx)
         audit.record(tx, now, "session.ended", actor=session.account_id, object=session.id, reason=reason)
         enqueue(tx, ENDED, {"session": session.id}, now + JOB_AFTER, unique_key=f"{ENDED}:{session.id}")
+
+
+def end_expired(db: Database, now: datetime, settings: IdpSettings) -> int:
+    """End sessions that have run out, some at once, so that the applications hear of it as of a sign-out; how many."""
+    over = or_(SignInSession.expires_at <= now, SignInSession.last_seen_at < now - settings.session_idle)
+    found = select(SignInSession.id).where(SignInSession.ended_at.is_(None), over).limit(AT_ONCE)
+    with db.read() as tx:
+        if not (ids := tx.scalars(found).all()):
+            return 0
+    with db.write() as tx:
+        rows = select(SignInSession).where(SignInSession.id.in_(ids), SignInSession.ended_at.is_(None), over)
+        sessions = list(tx.scalars(rows.with_for_update(of=SignInSession, skip_locked=True)))
+        for session in sessions:
+            end_session(tx, now, session, reason="expired")
+    return len(sessions)
 
 
 def living_sessions(tx: Session, now: datetime, settings: IdpSettings, account_id: str) -> list[SignInSession]:

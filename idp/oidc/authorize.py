@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from idp.clients.models import Client, find_client
 from idp.login import cookies
 from idp.login.models import AuthorizationRequest
-from idp.login.requests import find_request, store_request
+from idp.login.requests import find_request, mark_answered, store_request
 from idp.login.rules import SignedIn, Step, next_step
 from idp.login.sessions import Seen, seen_session
 from idp.oidc import decoupled, session_state, store
@@ -60,10 +60,10 @@ def _begin(call: Call) -> Response:
 
 
 def _to_be_continued(call: Call, ask: Ask, page: str | None) -> Response:
-    stored = store_request(call.tx, call.now, **ask.members())
-    answer = RedirectResponse(f"{page or '/authorize'}?{urlencode({'request': stored.id})}", 303)
-    if page:
-        stored.browser = cookies.ensure_device(call.request, answer)
+    answer = RedirectResponse("", 303)
+    browser = cookies.ensure_device(call.request, answer) if page else None
+    stored = store_request(call.tx, call.now, browser=browser, **ask.members())
+    answer.headers["location"] = f"{page or '/authorize'}?{urlencode({'request': stored.id})}"
     wanted = (tag[:2].lower() for tag in ask.params.get("ui_locales", "").split())
     if language := next((one for one in wanted if one in words.LANGUAGES), None):
         cookies.set_language(call.request, answer, language)
@@ -92,7 +92,7 @@ def _go_on(call: Call, request_id: str) -> Response:
     if page := PAGES.get(step):
         answer.headers["location"] = f"{page}?{urlencode({'request': stored.id})}"
         return answer
-    stored.answered_at = call.now
+    mark_answered(call.tx, call.now, stored)
     if client is None and step is Step.ISSUE:
         answer.headers["location"] = stored.redirect_uri
         return answer

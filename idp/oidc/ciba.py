@@ -58,8 +58,8 @@ def bc_authorize(call: Call) -> Response:
     secret = decoupled.begin(call, Kind.CIBA, lifetime)
     asked = ask.asked | {"ciba": digest(secret), "binding_message": message}
     members = ask.members() | {"hint_subject": account.id, "prompts": ["consent"], "asked": asked}
-    stored = store_request(call.tx, call.now, **members)
-    stored.expires_at, stored.browser = call.now + lifetime, ""  # no browser's until its person opens it from the portal
+    # No browser's until its person opens it from the portal.
+    store_request(call.tx, call.now, browser="", expires_at=call.now + lifetime, **members)
     audit.record(call.tx, call.now, "backchannel.asked", actor=client.id, object=account.id)
     return issued(
         {"auth_req_id": secret, "expires_in": int(lifetime.total_seconds()), "interval": decoupled.INTERVAL},

@@ -80,9 +80,9 @@ def take_code(
         members = _waiting_behind(tx, now, user_code, session.account_id)
     except Problem as problem:  # answered here, so that the count is kept
         return show(request, "device.html", problem=problem, field="user_code", user_code=user_code)
-    stored = store_request(tx, now, **members)
-    response = RedirectResponse(f"/authorize?{urlencode({'request': stored.id})}", 303)
-    stored.browser = cookies.ensure_device(request, response)
+    response = RedirectResponse("", 303)
+    stored = store_request(tx, now, browser=cookies.ensure_device(request, response), **members)
+    response.headers["location"] = f"/authorize?{urlencode({'request': stored.id})}"
     return response
 
 

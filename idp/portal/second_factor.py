@@ -31,9 +31,7 @@ Code = Annotated[str, Form(max_length=40)]
 def _sign_in_first(tx: Session, now: datetime, session: SignInSession | None) -> Response | None:
     if session is not None and now - session.auth_time <= FRESH:
         return None
-    request = store_portal_request(tx, now, PAGE)
-    request.max_age = int(FRESH.total_seconds())
-    return go_on(request)
+    return go_on(store_portal_request(tx, now, PAGE, max_age=int(FRESH.total_seconds())))
 
 
 def _page(request: Request, tx: Session, me: SignInSession, problem: Problem | None = None, **facts: Any) -> Response:

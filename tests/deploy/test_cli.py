@@ -45,6 +45,13 @@ def test_a_service_with_an_unsafe_setting_does_not_start(service, changes, said)
     assert (answer.exit_code, answer.stderr.splitlines()) == (2, [said])
 
 
+@pytest.mark.parametrize("service", ["idp", "meetings"])
+def test_a_service_whose_tables_are_missing_does_not_start(service, tmp_path):
+    answer = CliRunner().invoke(app, ["serve", service], env=COMPLETE | {"DATABASE_URL": f"sqlite:///{tmp_path}/new.db"})
+    assert answer.exit_code == 2
+    assert answer.stderr.endswith(f"migrations are missing: run `dienhong migrate {service}` first\n")
+
+
 def test_an_unknown_service_does_not_start():
     answer = CliRunner().invoke(app, ["serve", "mail"])
     assert (answer.exit_code, answer.stderr) == (2, "unknown service 'mail': one of idp, meetings, calendar\n")
