@@ -3,12 +3,14 @@
 from functools import partial
 from pathlib import Path
 
+import anyio
+import structlog
 from anyio import to_thread
 from fastapi import FastAPI
 
 from idp.keys.actions import ensure_keys
 from idp.login import choice, password, second_factor
-from idp.login.sessions import ENDED
+from idp.login.sessions import ENDED, end_expired
 from idp.oidc import (
     authorize,
     backchannel,
@@ -49,6 +51,9 @@ ROUTERS = (
     enrolment.router,
 )
 
+LOOK = 5.0  # seconds between two looks for sessions that have run out
+log = structlog.get_logger()
+
 # The protocol's endpoints: see `idp.oidc.endpoint` for why they are not routes.
 ENDPOINTS = {
     "/.well-known/openid-configuration": cross_origin(discovery.describe),
@@ -79,7 +84,7 @@ def build(settings: IdpSettings) -> FastAPI:
         max_body=64 * 1024,
         own_host_only=True,
         direct=ENDPOINTS,
-        background=(_prepare,),
+        background=(_prepare, _end_expired),
         problem_page=problem_page,
     )
     app = create_app(service, settings)
@@ -97,3 +102,15 @@ async def _prepare(app: FastAPI) -> None:
             plan_sweep(tx, now())
 
     await to_thread.run_sync(work)
+
+
+async def _end_expired(app: FastAPI) -> None:
+    """Whose session runs out is signed out everywhere, and their open sockets with them (tests/meetings/attacks: W03)."""
+    work = partial(end_expired, app.state.db, settings=app.state.settings)
+    while True:
+        await anyio.sleep(LOOK)
+        try:
+            while await to_thread.run_sync(lambda: work(now=now())):
+                pass  # others get their turn between two bites
+        except Exception:
+            log.warning("sessions.not-looked-at", exc_info=True)

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,12 +15,15 @@ from urllib.parse import parse_qs, quote
 
 import jwt
 import pytest
+from sqlalchemy import select
 from starlette.testclient import TestClient
 
-from idp.login.sessions import ENDED
+from idp.login.sessions import ENDED, end_expired
 from idp.oidc.backchannel import EVENT, _post, tell_all
 from idp.oidc.models import LogoutNotice
 from idp.settings import IdpSettings
+from shared import clock
+from shared.audit import AuditEvent
 from shared.jobs import Job, run_due
 from tests.idp.conftest import APP, ISSUER, House
 from tests.idp.opinions import SecondOpinions
@@ -149,6 +153,26 @@ def test_who_did_not_answer_is_told_again_by_the_job_and_only_they(house: House)
         assert (len(web.heard), len(spa.heard)) == (1, 3)
     with house.db.read() as tx:
         assert all(notice.delivered_at for notice in tx.query(LogoutNotice))
+
+
+@pytest.mark.parametrize("limit", ["session_idle", "session_absolute"])
+def test_a_session_that_runs_out_is_ended_once_and_every_application_hears_of_it(house: House, limit: str) -> None:
+    """So an open socket ends with it, though nobody has signed out: W03 of docs/attacks.md."""
+    browser = house.browser()
+    with listening(house, Receiver()) as web:
+        let_hear(house, "web", web.uri)
+        got = tokens(house, browser)
+        over = clock.now() + getattr(house.settings, limit) + timedelta(seconds=2)
+        assert end_expired(house.db, clock.now(), house.settings) == 0
+        assert end_expired(house.db, over, house.settings) == 1
+        assert end_expired(house.db, over, house.settings) == 0
+        due_now(house)
+        assert run_due(house.db, {ENDED: partial(tell_all, house.settings)}) == 1
+        assert len(web.heard) == 1
+    assert renew(house, got["refresh_token"]).json()["error"] == "invalid_grant"
+    with house.db.read() as tx:
+        [ended] = tx.scalars(select(AuditEvent).where(AuditEvent.act == "session.ended"))
+    assert ended.facts == {"reason": "expired"}
 
 
 def due_now(house: House) -> None:

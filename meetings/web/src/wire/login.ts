@@ -39,6 +39,7 @@ export class SignInFailed extends Error {
 }
 
 const SCOPE = 'openid profile email'
+const HOUR = 3_600_000 // ms
 const EARLY = 30 // seconds before its end that an access token is renewed
 
 let config: Promise<Config> | undefined
@@ -169,6 +170,11 @@ function keep(tokens: Tokens): void {
 export async function accessToken(): Promise<string | null> {
   if (access && Date.now() < access.until) return access.token
   return (await renew()) ? (access?.token ?? null) : null
+}
+
+/** Whose line is open uses the sign-in, though they only look on: the issuer is told once an hour. A lost line ends nothing. */
+export async function stay(): Promise<void> {
+  if (access && Date.now() > access.until + HOUR) await renew().catch(() => false)
 }
 
 /** Trades the refresh token, once at a time; false where the sign-in is over. A lost line throws and ends nothing. */

@@ -1,7 +1,7 @@
 // The live socket: reads the meeting's log aloud. Coming back is the same as starting: a ticket, and a `hello` that says
 // what is already known.
 import { call, LineLost, Problem, type Schemas } from './http'
-import { signIn } from './login'
+import { signIn, stay } from './login'
 
 type Named<Type extends string, Shape> = Shape & { type: Type }
 export type Frame =
@@ -111,6 +111,7 @@ export class LiveSocket {
       this.#attempt = 0
       this.ear.line(true)
       const frame = JSON.parse(message.data) as Frame
+      if (frame.type === 'heartbeat') void stay()
       if (frame.type === 'vote.receipt') this.#votes.get(frame.key)?.(frame.receipt)
       else if (frame.type === 'vote.refused') this.#votes.get(frame.key)?.(null)
       else this.ear.frame(frame)
