@@ -1,6 +1,5 @@
 """Basic OP: `oidcc-basic-certification-test-plan`, each module under its own name; `test_form_post` runs them once more."""
 
-import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -133,8 +132,8 @@ def test_oidcc_display_popup(app: App, browser: Browser, display: str) -> None:
 
 
 def test_oidcc_prompt_login(app: App, browser: Browser) -> None:
-    first = app.sign_in(browser)["claims"]
-    time.sleep(1)
+    with app.house.meanwhile(seconds=-1):
+        first = app.sign_in(browser)["claims"]
     browser.go(app.url(prompt="login"))
     assert is_asked(browser)
     second = app.finish(browser.sign_in().landed())["claims"]
@@ -153,8 +152,8 @@ def test_oidcc_prompt_none_logged_in(app: App, browser: Browser) -> None:
 
 
 def test_oidcc_max_age_1(app: App, browser: Browser) -> None:
-    first = app.sign_in(browser)["claims"]
-    time.sleep(2)
+    with app.house.meanwhile(seconds=-2):
+        first = app.sign_in(browser)["claims"]
     browser.go(app.url(max_age="1"))
     assert is_asked(browser)
     second = app.finish(browser.sign_in().landed(), checks={"maxAge": 1})["claims"]

@@ -5,8 +5,6 @@ import pytest
 from tests.conformance import test_basic
 from tests.conformance.test_basic import app, second_browser
 
-# The way of the answer knows no database: what is stored is tested on both in the Basic list.
-pytestmark = pytest.mark.parametrize("template", ["sqlite"], indirect=True)
 __all__ = ["app", "second_browser"]
 globals().update({name: thing for name, thing in vars(test_basic).items() if name.startswith("test_")})
 

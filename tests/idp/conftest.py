@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import select
+from sqlalchemy import func, select
 from starlette.testclient import TestClient
 
 from idp.accounts.actions import create_account
@@ -130,10 +130,15 @@ class House:
                 setattr(tx.get_one(Client, client_id), name, value)
             forget(tx, f"client/{client_id}")
 
-    def acts(self) -> list[str]:
-        """What the audit record holds."""
+    def events(self) -> int:
+        """The number of the last event in the audit record."""
         with self.db.read() as tx:
-            return list(tx.scalars(select(AuditEvent.act).order_by(AuditEvent.seq)))
+            return tx.scalar(select(func.max(AuditEvent.seq))) or 0
+
+    def acts(self, since: int = 0) -> list[str]:
+        """What the audit record holds after an event."""
+        with self.db.read() as tx:
+            return list(tx.scalars(select(AuditEvent.act).where(AuditEvent.seq > since).order_by(AuditEvent.seq)))
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ QUICK = 1.0  # seconds; a busy machine's, not the code's: what it guards against
 @contextmanager
 def one_refusal(house: House, act: str | None) -> Iterator[None]:
     """What happens in the block leaves exactly one event of a refusal, `act` (None: nothing is worth a row)."""
-    before = len(house.acts())
+    before = house.events()
     yield
-    refusals = [one for one in house.acts()[before:] if "refused" in one]
+    refusals = [one for one in house.acts(since=before) if "refused" in one]
     assert refusals == ([act] if act else []), refusals
 
 
