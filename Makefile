@@ -12,7 +12,7 @@ WEB_SOURCES := $(shell find $(WEB)/src $(WEB)/public $(WEB)/scripts -type f 2>/d
 
 unreached = { echo "Packages from $(1) could not be installed; is the network there? Details: $(2)"; exit 1; }
 
-.PHONY: help demo test check format types lock clean bench-idp bench-live soak-idp faults
+.PHONY: help demo test stories parts check format types lock clean bench-idp bench-live soak-idp faults
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
@@ -21,9 +21,15 @@ demo: .stamp-python meetings/static/index.html ## run the sample province (ports
 
 test: .stamp-python meetings/static/index.html ## run every test, on SQLite and PostgreSQL, and in Chromium
 	@$(PY) -m deploy.prepare_tests
-	cd $(WEB) && $(CURDIR)/deploy/node npm run --silent test
-	$(PY) -m pytest -n 2 --ignore tests/flows $(PYTEST)
-	$(PY) -m pytest -n 0 -p no:randomly tests/flows $(PYTEST)
+	@$(MAKE) -j2 --no-print-directory parts stories
+
+parts:
+	$(PY) -m pytest -n 2 --dist worksteal --ignore tests/flows $(PYTEST)
+
+# Chromium mostly waits, so these go beside the others; what they say is shown whole when they end.
+stories:
+	@{ (cd $(WEB) && $(CURDIR)/deploy/node npm run --silent test) && $(PY) -m pytest -n 0 -p no:randomly tests/flows $(PYTEST); } > .tools/stories.log 2>&1; \
+		told=$$?; cat .tools/stories.log; exit $$told
 
 bench-idp: .stamp-python ## measure idp against two other providers; BENCH="--quick", "--only sso", "--no-peers"
 	@exec $(PY) -m tests.bench.idp $(BENCH)
