@@ -15,7 +15,7 @@ from idp.oidc.models import LogoutNotice, SignOut
 from idp.oidc.store import TABLE
 from shared import clock
 from shared.db import Database
-from shared.jobs import Job, enqueue
+from shared.jobs import MAX_TRIES, Job, enqueue
 
 SWEEP = "sweep"
 KEPT = timedelta(days=2)  # no session lasts longer than one
@@ -34,7 +34,8 @@ def sweep(db: Database, _body: dict[str, Any]) -> None:
         tx.execute(delete(SignOut).where(SignOut.at < now - KEPT))
         tx.execute(delete(SignInFailure).where(SignInFailure.last_at < now - KEPT))
         tx.execute(delete(StoredKey).where(StoredKey.retired_at < now - KEPT))
-        tx.execute(delete(Job).where(Job.done_at < now - KEPT))
+        given_up = and_(Job.tries >= MAX_TRIES, Job.run_at < now - KEPT)
+        tx.execute(delete(Job).where(or_(Job.done_at < now - KEPT, given_up)))
         plan_sweep(tx, now + EVERY)
     for bite in (store.sweep, _sweep_grants, _sweep_sessions):
         while _in_one_transaction(db, bite, now):

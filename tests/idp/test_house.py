@@ -21,7 +21,7 @@ from idp.pages.fonts import FONT_FILES
 from idp.settings import IdpSettings
 from shared import clock, migrate, words
 from shared.db import forget
-from shared.jobs import Job
+from shared.jobs import MAX_TRIES, Job, enqueue
 from shared.problems import Problem
 from tests.idp.conftest import House
 from tests.idp.walk import begin, tokens, who
@@ -141,11 +141,13 @@ def test_old_requests_are_swept_and_the_next_sweep_is_planned(house: House) -> N
     with house.db.write() as tx:
         old = tx.query(AuthorizationRequest).one()
         old.expires_at = old.expires_at.replace(year=2020)
+        for tries in (MAX_TRIES - 1, MAX_TRIES):  # of a job that nobody came to, and of one that was given up
+            enqueue(tx, f"tried-{tries}", {}, old.expires_at).tries = tries
     begin(house.browser())
     sweep(house.db, {})
     with house.db.read() as tx:
         assert tx.query(AuthorizationRequest).count() == 1
-        assert [job.kind for job in tx.query(Job)] == [SWEEP]
+        assert {job.kind for job in tx.query(Job)} == {SWEEP, f"tried-{MAX_TRIES - 1}"}
 
 
 def test_the_stylesheet_names_exactly_the_fonts_that_are_copied() -> None:
