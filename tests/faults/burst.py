@@ -1,4 +1,4 @@
-"""The workload: sites with ten devices each in one meeting, whose members vote within some seconds, and their chair."""
+"""The workload: sites with some devices each in one meeting, whose members vote within some seconds, and their chair."""
 
 import asyncio
 import random
@@ -31,6 +31,7 @@ class Burst:
         *,
         seed: int = 1,
         voters: int | None = None,
+        devices: int = DEVICES,
         ways: Callable[[int], list[tuple[str, int]]] | None = None,
         source: Callable[[int], str] | None = None,
     ) -> None:
@@ -39,7 +40,7 @@ class Burst:
         self._ways, self._source = ways or self._doors, source or (lambda _site: None)
         count = len(cluster.members) if voters is None else voters
         names = [f"d{place}" for place in range(count)]
-        self.tablets = [self._tablet(name, place // DEVICES) for place, name in enumerate(names)]
+        self.tablets = [self._tablet(name, place // devices) for place, name in enumerate(names)]
         self.desk = self._tablet("chair", -1, level=2)
 
     def _tablet(self, name: str, site: int, level: int = 1) -> Tablet:

@@ -66,11 +66,11 @@ def rss(node: Node) -> float:
     return int(Path(f"/proc/{node.pid}/statm").read_text().split()[1]) * 4096 / (1 << 20)
 
 
-async def sites_cut(run: Run, cluster: Cluster, history: History, seconds: float) -> None:
+async def sites_cut(run: Run, cluster: Cluster, history: History, seconds: float, devices: int) -> None:
     """The first so many sites lose their lines; the others vote meanwhile, and again while those come back."""
     node, source = cluster.nodes[0], lambda site: f"127.{1 if site < SITES else 2}.{site // 250}.{1 + site % 250}"
-    async with Burst(cluster, history, seed=run.seed, source=source) as burst:
-        gone, stay = burst.tablets[: SITES * DEVICES], burst.tablets[SITES * DEVICES :]
+    async with Burst(cluster, history, seed=run.seed, devices=devices, source=source) as burst:
+        gone, stay = burst.tablets[: SITES * devices], burst.tablets[SITES * devices :]
         before, memory = lines_of(node), rss(node)
         assert before >= len(gone)
         poll = await burst.open_poll()
@@ -92,6 +92,7 @@ async def sites_cut(run: Run, cluster: Cluster, history: History, seconds: float
             run.figure("back and caught up, p95, s", took[round(0.95 * (len(took) - 1))], P95_BACK)
             run.figure("back and caught up, last, s", took[-1], ALL_BACK)
         run.figure("sites", len({tablet.site for tablet in gone}))
+        run.figure("devices", len(gone))
         run.figure("tries of one device", max(tablet.most_tries for tablet in gone), TRIES)
         await voting
         run.figure("memory of the service grew by, %", 100 * (rss(node) / memory - 1), 25)
@@ -100,10 +101,10 @@ async def sites_cut(run: Run, cluster: Cluster, history: History, seconds: float
 
 
 @fault("F6", "154 sites lose the link at once, without a word, and return at once")
-def links_lost(run: Run) -> None:
-    with own_network(), Cluster(voters=(SITES + 6) * DEVICES) as cluster:
+def links_lost(run: Run, devices: int = DEVICES) -> None:
+    with own_network(), Cluster(voters=(SITES + 6) * devices) as cluster:
         history = cluster.begin_history()
-        in_loop(sites_cut(run, cluster, history, 60.0))
+        in_loop(sites_cut(run, cluster, history, 60.0, devices))
         run.judge(cluster, history)
 
 
