@@ -115,7 +115,8 @@ def build(settings: MeetingsSettings) -> FastAPI:
     app.state.let_in_simulated = rehearsal_door.let_in
     app.state.box = Box(app.state.db)
     app.state.health = Health(app.state.db)
-    app.state.hub = hub.Hub(app.state.db, Turnout(), access_models.ended_since, seats.levels_of, app.state.health.look)
+    turnout = Turnout(app.state.box.many_come)
+    app.state.hub = hub.Hub(app.state.db, turnout, access_models.ended_since, seats.levels_of, app.state.health.look)
     app.state.front = socket.Front(app.state.hub, app.state.db, app.state.box.take)
     app.state.admit_relay = partial(relays.admit_relay, settings, app.state.issuer_keys)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]

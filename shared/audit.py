@@ -15,6 +15,7 @@ from shared.prepared import Prepared
 
 AT_ONCE = 500  # rows of a chain that are checked together
 UNREADABLE = (ValueError, TypeError, AttributeError, OperationalError)  # of JSON, of an instant, of UTF-8
+_encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
 
 
 class AuditEvent(Base):
@@ -33,7 +34,7 @@ class AuditEvent(Base):
 def canonical(value: Any) -> bytes:
     """JSON with sorted keys and no blanks, UTF-8: the one form that is hashed (RFC 8785 for our values:
     strings, integers, booleans, lists, objects; no floats)."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+    return _encode(value).encode()
 
 
 def _chain(event: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """The ballot box: ballots that come together share a transaction, over the socket and over HTTPS alike.
 
-Nobody waits longer for that: a ballot that comes alone goes in alone, and those that come while one transaction is under way
-share the next. One commit a ballot costs five times as much (`make bench-live`; docs/performance.md).
+A ballot that comes alone goes in at once; those that come while one transaction is under way, or within `TOGETHER` after it,
+share the next. One commit a ballot costs five times as much (`make bench-live`; docs/performance-live.md).
 """
 
 import asyncio
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import TextClause, bindparam, select, text
+from sqlalchemy import bindparam, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -39,11 +39,11 @@ from shared.prepared import Prepared
 from shared.problems import Forbidden, NotFound, Problem, Unavailable
 
 MOST = 500  # ballots in one transaction: bounds how long the event loop, or a closing chair, waits for it
-TOGETHER = 0.004  # seconds between two transactions, while many come
+MANY = 20  # ballots within TOGETHER: a hall votes
+TOGETHER = 0.02  # seconds between two transactions: what each costs, in pages written as well, is shared by more
 
 
-@dataclass(frozen=True, slots=True)
-class Cast:
+class Cast(NamedTuple):
     """A ballot as it came. `key` is the client's idempotency key, `replaces` the receipt of the ballot that it changes."""
 
     meeting_id: str
@@ -67,7 +67,6 @@ class _Poll:
 
 
 Deliver = Callable[[Receipt | Exception], None]
-_COLUMNS = tuple(Ballot.__table__.c.keys())
 _POLL = Prepared(
     select(Poll.id, Poll.meeting_id, Poll.stage, Poll.opened_at, Poll.closes_at, Poll.secret).where(Poll.id == bindparam("id"))
 )
@@ -94,23 +93,27 @@ _MAY = Prepared(
 )
 
 
-def _put_all(engine: str) -> TextClause:
-    """All ballots of a batch in one statement, in the order of members: two nodes that put in the same ones wait for each other
-    in that order. What does not go in is asked about one by one."""
-    names = (*_COLUMNS, "sid")
-    kinds = {"turn": "integer", "cast_at": "text" if engine == "sqlite" else "timestamptz"}
-    one = "json_extract(value, '$[{}]')" if engine == "sqlite" else "value ->> {}"
-    each = "json_each(:rows)" if engine == "sqlite" else "json_array_elements(CAST(:rows AS json)) AS one(value)"
-    taken = ", ".join(f"CAST({one.format(place)} AS {kinds.get(name, 'text')}) AS {name}" for place, name in enumerate(names))
+_COLUMNS = ("member_id", "poll_id", "key", "turn", "choice", "cast_at", "receipt", "code")
+_ROW = (*_COLUMNS, "sid", "meeting_id")
+
+
+def _put_all(engine: str) -> str:
+    """Ballots that may be put in: on SQLite one at a time, of many; on PostgreSQL all at once, in the order of members, so that
+    two nodes that put in the same ones wait for each other in that order."""
+    if engine == "sqlite":
+        each, order = f"(SELECT {', '.join(f'? AS {name}' for name in _ROW)}) AS v", ""
+    else:
+        kinds = {"turn": "integer", "cast_at": "timestamptz"}
+        named = ", ".join(f"{name} {kinds.get(name, 'text')}" for name in _ROW)
+        each, order = f"json_to_recordset(%s) AS v({named})", " ORDER BY v.member_id"
     columns = ", ".join(_COLUMNS)
-    return text(
-        f"INSERT INTO ballot ({columns}) SELECT {columns} FROM (SELECT {taken} FROM {each}) AS v"  # noqa: S608
+    return (
+        f"INSERT INTO ballot ({columns}) SELECT {columns} FROM {each}"  # noqa: S608
         " WHERE EXISTS (SELECT 1 FROM poll_voter e WHERE e.poll_id = v.poll_id AND e.member_id = v.member_id)"
-        " AND EXISTS (SELECT 1 FROM attendance a WHERE a.meeting_id = :meeting_id AND a.member_id = v.member_id"
+        " AND EXISTS (SELECT 1 FROM attendance a WHERE a.meeting_id = v.meeting_id AND a.member_id = v.member_id"
         " AND a.state = 'present')"
         " AND EXISTS (SELECT 1 FROM member m WHERE m.id = v.member_id AND m.active AND m.votes)"
-        " AND NOT EXISTS (SELECT 1 FROM ended_session s WHERE s.sid = v.sid)"
-        " ORDER BY v.member_id ON CONFLICT DO NOTHING RETURNING key"
+        f" AND NOT EXISTS (SELECT 1 FROM ended_session s WHERE s.sid = v.sid){order} ON CONFLICT DO NOTHING"
     )
 
 
@@ -135,30 +138,31 @@ def cast_together(tx: Session, casts: Sequence[Cast]) -> list[Receipt | Problem]
     return [outcomes[place] for place in range(len(casts))]
 
 
-def _put_first(tx: Session, poll: _Poll, casts: list[tuple[int, Cast]]) -> dict[int, Receipt | Problem]:
-    """Those that are a member's first ballot and went in, by their place."""
+def _put_first(tx: Session, poll: _Poll, casts: list[tuple[int, Cast]]) -> dict[int, Receipt]:
+    """Those that are a member's first ballot, by their place, if all of them went in; else each is asked about for itself."""
     chosen: dict[str, tuple[int, Receipt, Cast]] = {}
-    members: set[str] = set()
+    members, stage = set[str](), PollStage(poll.stage)
     for place, cast in casts:
         fresh = cast.replaces is None and cast.key not in chosen and cast.member_id not in members
-        if fresh and cast.meeting_id == poll.meeting_id and rules.is_open(PollStage(poll.stage), poll.closes_at, cast.at):
+        if fresh and cast.meeting_id == poll.meeting_id and rules.is_open(stage, poll.closes_at, cast.at):
             chosen[cast.key] = place, _receipt(poll, cast, 1), cast
             members.add(cast.member_id)
-    if not chosen:
+    if not chosen or not _put(tx, poll, [(receipt, cast) for _, receipt, cast in chosen.values()]):
         return {}
-    put = _put(tx, poll, [(receipt, cast) for _, receipt, cast in chosen.values()])
-    return {chosen[key][0]: chosen[key][1] for key in put}
+    return {place: receipt for place, receipt, _ in chosen.values()}
 
 
-def _put(tx: Session, poll: _Poll, ballots: list[tuple[Receipt, Cast]]) -> list[str]:
-    """The keys of those that went in."""
-    rows, engine = [], tx.get_bind().dialect.name
+def _put(tx: Session, poll: _Poll, ballots: list[tuple[Receipt, Cast]]) -> bool:
+    """Whether all went in."""
+    engine, rows = tx.get_bind().dialect.name, []
     for receipt, cast in ballots:
         # As SQLAlchemy writes it.
         written = receipt.cast_at.astimezone(UTC).isoformat(" ", "microseconds")[: 26 if engine == "sqlite" else None]
-        values = {**receipt.__dict__, "key": cast.key, "cast_at": written}
-        rows.append([*(values[name] for name in _COLUMNS), cast.sid])
-    return list(tx.execute(_PUT_ALL[engine], {"rows": json.dumps(rows), "meeting_id": poll.meeting_id}).scalars())
+        told = cast.member_id, poll.id, cast.key, receipt.turn, cast.choice, written, receipt.receipt, receipt.code
+        rows.append((*told, cast.sid, poll.meeting_id))
+    rows.sort()
+    given: Any = rows if engine == "sqlite" else (json.dumps([dict(zip(_ROW, row, strict=True)) for row in rows]),)
+    return tx.connection().exec_driver_sql(_PUT_ALL[engine], given).rowcount == len(rows)
 
 
 def _settle(tx: Session, poll: _Poll | None, cast: Cast) -> Receipt | Problem:
@@ -223,10 +227,15 @@ class Box:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._group = db.group("ballots", pause=TOGETHER)
+        self._group = db.group("ballots")
         self._waiting: list[tuple[Cast, Deliver]] = []
+        self._taken = 0  # ballots in the last transaction
         self._emptying: asyncio.Task[None] | None = None
         self._records: set[asyncio.Future[None]] = set()
+
+    def many_come(self) -> bool:
+        """Now, or at most `TOGETHER` ago."""
+        return self._emptying is not None and len(self._waiting) + self._taken >= MANY
 
     def drop(self, cast: Cast, deliver: Deliver) -> None:
         """Put a ballot in. `deliver` gets the receipt once it is durable, or its refusal; an `SQLAlchemyError` decides nothing:
@@ -247,6 +256,7 @@ class Box:
     async def _empty(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+            self._taken = len(batch)
             work = partial(cast_together, casts=[cast for cast, _ in batch])
             try:
                 outcomes: Sequence[Receipt | Exception] = await self._twice(work)
@@ -254,6 +264,8 @@ class Box:
                 outcomes = [error] * len(batch)
             for (_, deliver), outcome in zip(batch, outcomes, strict=True):
                 deliver(outcome)
+            if len(self._waiting) < MOST:
+                await asyncio.sleep(TOGETHER)
         self._emptying = None
 
     async def _twice(self, work: "partial[list[Receipt | Problem]]") -> list[Receipt | Problem]:

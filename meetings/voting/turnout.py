@@ -1,6 +1,7 @@
 """How many have voted in the open poll: counted by what is new since the last time, not from the beginning."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -32,12 +33,15 @@ class _Count:
     seq: int = -1  # of the log when `expected` was read: who is here changes only with an event
     expected: set[str] = field(default_factory=set)
     voted: set[str] = field(default_factory=set)
+    told: TurnoutFrame | None = None
 
 
 class Turnout:
     """What one process has counted so far; `__call__` goes to the hub."""
 
-    def __init__(self) -> None:
+    def __init__(self, waits: Callable[[], bool]) -> None:
+        """`waits`: not now. Telling a full hall takes the event loop as long as 700 ballots do, and their receipts go first."""
+        self._waits = waits
         self._counts: OrderedDict[str, _Count] = OrderedDict()
 
     def __call__(self, tx: Session, meeting_id: str) -> TurnoutFrame | None:
@@ -51,10 +55,14 @@ class Turnout:
             count = self._counts[poll_id] = _Count(opened_at, electorate_of(tx, poll_id))
             if len(self._counts) > MOST_KEPT:
                 self._counts.popitem(last=False)
+        elif count.told and self._waits():
+            return count.told
         for member_id, cast_at in _SINCE.all(tx, poll_id=poll_id, since=count.newest - OVERLAP):
             count.voted.add(member_id)
             count.newest = max(count.newest, cast_at)
         seq, _ = log.position(tx, meeting_id)
         if seq != count.seq:
             count.seq, count.expected = seq, count.electorate & present_of(tx, meeting_id)
-        return TurnoutFrame(poll_id=poll_id, cast=len(count.voted), missing=sorted(count.expected - count.voted))
+        missing = sorted(count.expected - count.voted)
+        count.told = TurnoutFrame(poll_id=poll_id, cast=len(count.voted), missing=missing)
+        return count.told

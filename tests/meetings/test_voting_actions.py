@@ -22,6 +22,7 @@ from meetings.voting.problems import (
     PollNotPrepared,
     WeakDatabase,
 )
+from meetings.voting.turnout import Turnout
 from shared import clock, jobs
 from shared.db import Database
 from shared.problems import NotFound
@@ -271,3 +272,20 @@ def test_what_was_acknowledged_before_the_close_is_in_the_tally_and_nothing_else
         thread.join()
     with house.db.read() as tx:
         assert tx.get_one(models.Poll, poll).in_favour == len(acknowledged)
+
+
+def test_while_a_hall_votes_the_turnout_waits_and_then_it_is_whole(house):
+    poll, many = house.open().open_poll(), [False]
+    count = Turnout(lambda: many[0])
+
+    def told() -> int:
+        with house.db.read() as tx:
+            return count(tx, house.meeting_id).cast
+
+    assert told() == 0
+    house.cast("chair", poll, "in_favour")
+    many[0] = True
+    assert told() == 0
+    house.cast("m3", poll, "in_favour")
+    many[0] = False
+    assert told() == 2
