@@ -89,7 +89,7 @@ export async function par(known, { params, key, dpop }) {
   return authorize(known, { request_uri })
 }
 
-export async function codeGrant(known, { url, form, checks = {}, params = {}, dpop }) {
+export async function codeGrant(known, { url, form, checks = {}, dpop }) {
   const { as, client, options, jarm } = known
   const landed = form ? new URLSearchParams(form) : new URL(url)
   const state = checks.expectedState ?? oauth.expectNoState
@@ -102,20 +102,16 @@ export async function codeGrant(known, { url, form, checks = {}, params = {}, dp
     known,
     dpop,
     (as, client, auth, options) =>
-      oauth.authorizationCodeGrantRequest(as, client, auth, told, here, checks.pkceCodeVerifier ?? oauth.nopkce, {
-        ...options,
-        additionalParameters: params,
-      }),
+      oauth.authorizationCodeGrantRequest(as, client, auth, told, here, checks.pkceCodeVerifier ?? oauth.nopkce, options),
     (as, client, response) => oauth.processAuthorizationCodeResponse(as, client, response, rules),
   )
 }
 
-export function refresh(known, { refresh_token, params = {}, dpop }) {
+export function refresh(known, { refresh_token, dpop }) {
   return tokens(
     known,
     dpop,
-    (as, client, auth, options) =>
-      oauth.refreshTokenGrantRequest(as, client, auth, refresh_token, { ...options, additionalParameters: params }),
+    (as, client, auth, options) => oauth.refreshTokenGrantRequest(as, client, auth, refresh_token, options),
     oauth.processRefreshTokenResponse,
   )
 }
@@ -165,13 +161,13 @@ export function userinfo(known, { access_token, subject, dpop }) {
   })
 }
 
-export async function introspect(known, { token, params = {} }) {
+export async function introspect(known, { token }) {
   const { as, client, auth, options } = known
-  const response = await oauth.introspectionRequest(as, client, auth, token, { ...options, additionalParameters: params })
+  const response = await oauth.introspectionRequest(as, client, auth, token, options)
   return checked(known, response, await oauth.processIntrospectionResponse(as, client, response))
 }
 
-export async function revoke({ as, client, auth, options }, { token, params = {} }) {
-  const response = await oauth.revocationRequest(as, client, auth, token, { ...options, additionalParameters: params })
+export async function revoke({ as, client, auth, options }, { token }) {
+  const response = await oauth.revocationRequest(as, client, auth, token, options)
   return oauth.processRevocationResponse(response)
 }

@@ -42,8 +42,8 @@ export const jarm = (config) => client.useJwtResponseMode(config)
 export const authorizationUrl = (config, { params }) => client.buildAuthorizationUrl(config, params).href
 export const device = (config, { params }) => client.initiateDeviceAuthorization(config, params)
 export const ciba = (config, { params }) => client.initiateBackchannelAuthentication(config, params)
-export const introspect = (config, { token, params = {} }) => client.tokenIntrospection(config, token, params)
-export const revoke = (config, { token, params = {} }) => client.tokenRevocation(config, token, params)
+export const introspect = (config, { token }) => client.tokenIntrospection(config, token)
+export const revoke = (config, { token }) => client.tokenRevocation(config, token)
 
 export async function jar(config, { params, key }) {
   return (await client.buildAuthorizationUrlWithJAR(config, params, await privateKey(key))).href
@@ -55,13 +55,13 @@ export async function par(config, { params, key, dpop }) {
   return (await client.buildAuthorizationUrlWithPAR(config, asked, proof(config, dpop))).href
 }
 
-export async function codeGrant(config, { url, form, checks = {}, params = {}, dpop }) {
+export async function codeGrant(config, { url, form, checks = {}, dpop }) {
   const landed = form ? new Request(url, { method: 'POST', body: new URLSearchParams(form) }) : new URL(url)
-  return plain(await client.authorizationCodeGrant(config, landed, checks, params, proof(config, dpop)))
+  return plain(await client.authorizationCodeGrant(config, landed, checks, undefined, proof(config, dpop)))
 }
 
-export async function refresh(config, { refresh_token, params = {}, dpop }) {
-  return plain(await client.refreshTokenGrant(config, refresh_token, params, proof(config, dpop)))
+export async function refresh(config, { refresh_token, dpop }) {
+  return plain(await client.refreshTokenGrant(config, refresh_token, undefined, proof(config, dpop)))
 }
 
 export async function clientCredentials(config, { params = {}, dpop }) {
