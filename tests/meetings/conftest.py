@@ -57,9 +57,10 @@ def db(request: pytest.FixtureRequest, sqlite_url: str, postgres_urls: dict[str,
     db = Database(sqlite_url if request.param == "sqlite" else postgres_urls[request.param])
     if not db.is_sqlite:
         with db.engine.begin() as connection:
-            names = "SELECT string_agg(quote_ident(tablename), ',') FROM pg_tables WHERE schemaname = 'public'"
-            tables = connection.execute(text(names + " AND tablename NOT LIKE 'alembic%'")).scalar_one()
-            connection.execute(text(f"TRUNCATE {tables} CASCADE"))
+            # A third of the time that TRUNCATE takes; `replica`: in any order, whatever keys and triggers say.
+            each = "SELECT string_agg('DELETE FROM ' || quote_ident(tablename), '; ') FROM pg_tables WHERE schemaname = 'public'"
+            deletes = connection.execute(text(each + " AND tablename NOT LIKE 'alembic%'")).scalar_one()
+            connection.execute(text(f"SET LOCAL session_replication_role = replica; {deletes}"))
     yield db
     db.close()
 
