@@ -58,8 +58,9 @@ def db(request: pytest.FixtureRequest, sqlite_url: str, postgres_urls: dict[str,
     if not db.is_sqlite:
         with db.engine.begin() as connection:
             # A third of the time that TRUNCATE takes; `replica`: in any order, whatever keys and triggers say.
-            each = "SELECT string_agg('DELETE FROM ' || quote_ident(tablename), '; ') FROM pg_tables WHERE schemaname = 'public'"
-            deletes = connection.execute(text(each + " AND tablename NOT LIKE 'alembic%'")).scalar_one()
+            each = "SELECT string_agg('DELETE FROM ' || quote_ident(tablename), '; ') FROM pg_tables"
+            ours = " WHERE schemaname = 'public' AND tablename NOT LIKE 'alembic%'"
+            deletes = connection.execute(text(each + ours)).scalar_one()
             connection.execute(text(f"SET LOCAL session_replication_role = replica; {deletes}"))
     yield db
     db.close()
