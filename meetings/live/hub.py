@@ -15,7 +15,6 @@ from meetings.live import log
 from meetings.live.doors import retry_hint
 from meetings.live.frames import BridgesFrame, EventsFrame, Frame, HeartbeatFrame, Hello, PresenceFrame, TurnoutFrame
 from meetings.live.log import Level
-from meetings.live.models import Event
 from meetings.live.wires import PING, Way, finished
 from shared.clock import now
 from shared.db import Database
@@ -281,7 +280,7 @@ def _end(room: Room, sids: set[str]) -> None:
             listener.wire.end(SIGNED_OUT)
 
 
-def _frames(room: Room, after: int, events: list[Event]) -> dict[Level, bytes]:
+def _frames(room: Room, after: int, events: list[log.Line]) -> dict[Level, bytes]:
     """What each level with a listener is told; the same bytes where they see the same."""
     logged = [(event.level, log.logged(event)) for event in events]
     made: dict[int, bytes] = {}

@@ -4,8 +4,9 @@ from datetime import datetime
 from enum import IntEnum
 from functools import partial
 from hashlib import sha256
+from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 from meetings.live.events import AnyEvent, Logged, event_adapter
@@ -17,7 +18,17 @@ from shared.ids import new_id
 from shared.prepared import Prepared
 
 MOST = 1000  # events that are read at once
-_POSITION = Prepared(select(MeetingLog.seq, MeetingLog.epoch).where(MeetingLog.meeting_id == bindparam("meeting_id")))
+_THIS = MeetingLog.meeting_id == bindparam("meeting_id")
+_POSITION = Prepared(select(MeetingLog.seq, MeetingLog.epoch).where(_THIS))
+_TAKE = Prepared(update(MeetingLog).where(_THIS).values(seq=MeetingLog.seq + 1).returning(MeetingLog.seq, MeetingLog.hash))
+_CHAIN = Prepared(update(MeetingLog).where(_THIS), "hash")
+_TAIL = Prepared(
+    select(Event.seq, Event.at, Event.level, Event.body)
+    .where(Event.meeting_id == bindparam("meeting_id"), Event.seq > bindparam("since"))
+    .order_by(Event.seq)
+    .limit(bindparam("most"))
+)
+_KEEP = Prepared(insert(Event), *Event.__table__.c.keys())
 
 
 class Level(IntEnum):
@@ -26,6 +37,15 @@ class Level(IntEnum):
     GUEST = 0
     DELEGATE = 1
     DESK = 2
+
+
+class Line(NamedTuple):
+    """An event as it stands in the log."""
+
+    seq: int
+    at: datetime
+    level: int
+    body: dict[str, Any]
 
 
 def start(tx: Session, meeting_id: str) -> None:
@@ -44,13 +64,13 @@ def append(tx: Session, now: datetime, meeting_id: str, event: AnyEvent, *, acto
 
     The head row is taken first, so numbers follow the order of commits and no reader sees 3 before 2.
     """
-    taken = update(MeetingLog).where(MeetingLog.meeting_id == meeting_id).values(seq=MeetingLog.seq + 1)
-    seq, previous = tx.execute(taken.returning(MeetingLog.seq, MeetingLog.hash)).one()
+    tx.flush()
+    [(seq, previous)] = _TAKE.all(tx, meeting_id=meeting_id)
     body = event.model_dump(mode="json")
     chained = chain(previous, seq, now, actor, level, body)
-    tx.add(Event(meeting_id=meeting_id, seq=seq, at=now, actor=actor, level=level, body=body, previous=previous, hash=chained))
-    tx.execute(update(MeetingLog).where(MeetingLog.meeting_id == meeting_id).values(hash=chained))
-    tx.flush()
+    row = {"seq": seq, "at": now, "actor": actor, "level": int(level), "body": body, "previous": previous, "hash": chained}
+    _KEEP.run(tx, meeting_id=meeting_id, **row)
+    _CHAIN.run(tx, meeting_id=meeting_id, hash=chained)
     bus: Bus | None = tx.info.get("bus")
     if bus:
         after_commit(tx, partial(bus.publish, meeting_id))
@@ -63,7 +83,7 @@ def chain(previous: str, seq: int, at: datetime, actor: str, level: int, body: o
 
 
 def head(tx: Session, meeting_id: str) -> MeetingLog:
-    return tx.get_one(MeetingLog, meeting_id)
+    return tx.get_one(MeetingLog, meeting_id, populate_existing=True)
 
 
 def position(tx: Session, meeting_id: str) -> tuple[int, str]:
@@ -72,13 +92,12 @@ def position(tx: Session, meeting_id: str) -> tuple[int, str]:
     return seq, epoch
 
 
-def tail(tx: Session, meeting_id: str, since: int, limit: int = MOST) -> list[Event]:
+def tail(tx: Session, meeting_id: str, since: int, limit: int = MOST) -> list[Line]:
     """Events after `since`, in order."""
-    after = select(Event).where(Event.meeting_id == meeting_id, Event.seq > since)
-    return list(tx.scalars(after.order_by(Event.seq).limit(limit)))
+    return [Line(*row) for row in _TAIL.all(tx, meeting_id=meeting_id, since=since, most=limit)]
 
 
-def logged(event: Event) -> Logged:
+def logged(event: Line | Event) -> Logged:
     return Logged(seq=event.seq, at=event.at, event=event_adapter.validate_python(event.body))
 
 

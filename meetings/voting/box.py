@@ -67,6 +67,8 @@ class _Poll:
 
 
 Deliver = Callable[[Receipt | Exception], None]
+_COLUMNS = ("member_id", "poll_id", "key", "turn", "choice", "cast_at", "receipt", "code")
+_ROW = (*_COLUMNS, "sid", "meeting_id")
 _POLL = Prepared(
     select(Poll.id, Poll.meeting_id, Poll.stage, Poll.opened_at, Poll.closes_at, Poll.secret).where(Poll.id == bindparam("id"))
 )
@@ -91,10 +93,6 @@ _MAY = Prepared(
         .exists(),
     )
 )
-
-
-_COLUMNS = ("member_id", "poll_id", "key", "turn", "choice", "cast_at", "receipt", "code")
-_ROW = (*_COLUMNS, "sid", "meeting_id")
 
 
 def _put_all(engine: str) -> str:
