@@ -17,6 +17,7 @@ from tests.idp.walk import VERIFIER, ask, code_for
 
 __all__ = ["house", "person", "standing"]
 THOROUGH = os.environ.get("PROPERTIES") == "thorough"
+pytestmark = [pytest.mark.timeout(3600)] if THOROUGH else []
 
 
 def examples(number: int) -> Any:
