@@ -54,6 +54,7 @@ def serve(service: Annotated[str, typer.Argument(help=", ".join(SERVICES))], por
         log_config=None,
         access_log=False,
         backlog=4096,
+        http="shared.arriving:Arriving",
         **(SERVING if service == "meetings" else {"ws": "none"}),
         proxy_headers=bool(settings.trusted_proxies) and service != "idp",  # which reads them itself: `BehindProxy`
         forwarded_allow_ips=settings.trusted_proxies or None,
