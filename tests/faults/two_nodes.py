@@ -45,16 +45,17 @@ async def died_and_drained(run: Run, cluster: Cluster, history: History, rounds:
 
 async def back(run: Run, burst: Burst, went_at: float, how: str) -> None:
     """How long those who were sent away were away, and that a drained node said so to each."""
-    away = [tablet for tablet in burst.everybody if tablet.closes and tablet.closes[-1][0] >= went_at - 0.2]
+    since = [[close for close in tablet.closes if close[0] >= went_at - 0.2] for tablet in burst.everybody]
     await burst.caught_up()
-    took = sorted(tablet.up_at[-1] - tablet.closes[-1][0] for tablet in away)
+    away = [(tablet, closes[0]) for tablet, closes in zip(burst.everybody, since, strict=True) if closes]
+    took = sorted(tablet.up_at[-1] - at for tablet, (at, _, _) in away)
     if took:
         run.figure(f"back after a node was {how}, p95, s", took[round(0.95 * (len(took) - 1))], P95_BACK)
         run.figure(f"back after a node was {how}, last, s", took[-1], ALL_BACK)
     if how == "drained":
-        codes = {tablet.closes[-1][1] for tablet in away}
+        codes = {code for _, (_, code, _) in away}
         assert codes <= {RESTART}, f"a drained node closes with {RESTART}: {codes}"
-        assert all(tablet.closes[-1][2].startswith("retry_after_ms=") for tablet in away), "it tells each when to come back"
+        assert all(reason.startswith("retry_after_ms=") for _, (_, _, reason) in away), "it tells each when to come back"
 
 
 async def strangers(burst: Burst) -> None:
