@@ -68,5 +68,5 @@ export default defineConfig({
     },
   },
   resolve: { conditions: ['browser'] },
-  test: { include: ['src/**/*.test.ts', 'tests/**/*.test.ts'], environment: 'node' },
+  test: { include: ['src/**/*.test.ts', 'tests/**/*.test.ts'], environment: 'node', testTimeout: 60_000 },
 })
