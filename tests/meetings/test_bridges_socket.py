@@ -62,7 +62,8 @@ def test_a_bridge_is_lost_though_nobody_at_all_is_left_to_be_told(web, quick, mo
     rooms = web.client.app.state.hub._rooms
     until(lambda: state_of(web, far) == "lost")
     monkeypatch.setattr(hub, "LINGER", 0.0)
-    until(lambda: not rooms)  # and after a while nobody follows it any more
+    until(lambda: not rooms)
+    assert rooms == {}, "after a while nobody follows it any more"
 
 
 def state_of(web, bridge_id: str) -> str:
