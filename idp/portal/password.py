@@ -18,6 +18,7 @@ from idp.pages.page import show
 from idp.portal.actions import change_password
 from idp.portal.problems import CurrentPasswordWrong, PasswordsDiffer
 from shared import audit
+from shared.ids import same
 from shared.problems import InvalidInput, NotSignedIn, Problem
 
 
@@ -59,7 +60,7 @@ async def _hash(known: str, current: str, fresh: str) -> tuple[bool, str]:
 
 def _judge(known: str, refusal: Problem | None, proof: tuple[bool, str], call: Call) -> Response:
     me, (right, password_hash) = _mine(call), proof
-    if not right or me.account.password_hash != known:  # it may have been replaced meanwhile
+    if not right or not same(me.account.password_hash, known):  # it may have been replaced meanwhile
         return _refuse(call, me, CurrentPasswordWrong())
     forget_failures(call.tx, me.account.username)
     if refusal:
