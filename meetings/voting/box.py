@@ -168,8 +168,11 @@ def _settle(tx: Session, poll: _Poll | None, cast: Cast) -> Receipt | Problem:
         return NotFound()
     try:
         return _one(tx, poll, cast)
-    except Problem as problem:
+    except KeyReused as problem:
         return problem
+    except Problem as problem:
+        # Sent twice, over two ways, it may have gone in by the other since its key was looked for.
+        return _settle(tx, poll, cast) if _KNOWN.one(tx, poll_id=poll.id, key=cast.key) else problem
 
 
 def _one(tx: Session, poll: _Poll, cast: Cast) -> Receipt:
@@ -181,12 +184,8 @@ def _one(tx: Session, poll: _Poll, cast: Cast) -> Receipt:
     rules.need_open(PollStage(poll.stage), poll.closes_at, cast.at)
     may = _MAY.one(tx, sid=cast.sid, member_id=cast.member_id, poll_id=poll.id, meeting_id=poll.meeting_id)
     ended, votes, listed, present = may or (True, False, False, False)
-    for refused, problem in (
-        (ended, SessionEnded),
-        (not listed, NotEligible),
-        (not votes, Forbidden),
-        (not present, NotPresent),
-    ):
+    refusals = (ended, SessionEnded), (not listed, NotEligible), (not votes, Forbidden), (not present, NotPresent)
+    for refused, problem in refusals:
         if refused:
             raise problem()
     last = _LAST.one(tx, poll_id=poll.id, member_id=cast.member_id)
