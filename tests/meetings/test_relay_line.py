@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from meetings.access import actions as access
+from meetings.bridges import health
 from meetings.live import hub, relay, socket
 from shared import clock, tokens
 from shared.audit import AuditEvent
@@ -185,6 +186,18 @@ def test_a_tablet_comes_in_with_its_ticket_and_gets_what_a_direct_one_gets(web, 
         listeners = [one for one in web.client.app.state.hub._rooms[web.house.meeting_id].everybody() if one.via]
         assert [(one.via, one.member_id) for one in listeners] == [(ROOM, web.house.seats["m4"].member_id)]
         assert room.until(1, lambda one: one["type"] == "turnout")["poll_id"] == poll
+
+
+def test_the_desk_knows_which_tablets_of_a_bridge_are_behind_a_relay(web, quick, monkeypatch):
+    monkeypatch.setattr(health, "LOOK", 0.1)
+    far = web.house.bridge("Hòa Vang", "m3", "m4")
+    with link(web) as room, line(web, "m3") as direct, line(web, "chair") as desk:
+        assert room.enter(1, ticket(web, "m4")) == 1
+        direct.hello()
+        heard = {"online": 0}
+        while heard["online"] < 2:
+            heard = desk.until("bridges")["bridges"].get(far, heard)
+        assert heard["relayed"] == 1
 
 
 @pytest.mark.parametrize("why", ["used", "none", "made up", "another origin", "no origin"])

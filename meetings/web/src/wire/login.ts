@@ -45,6 +45,7 @@ const EARLY = 30 // seconds before its end that an access token is renewed
 let config: Promise<Config> | undefined
 let issuer: Promise<Issuer> | undefined
 let access: { token: string; until: number } | undefined
+let told = Date.now() // when the issuer was last told that the sign-in is used
 let renewing: Promise<boolean> | undefined
 
 async function json<T>(url: string, init?: RequestInit): Promise<T> {
@@ -174,7 +175,7 @@ export async function accessToken(): Promise<string | null> {
 
 /** Whose line is open uses the sign-in, though they only look on: the issuer is told once an hour. A lost line ends nothing. */
 export async function stay(): Promise<void> {
-  if (access && Date.now() > access.until + HOUR) await renew().catch(() => false)
+  if (Date.now() > told + HOUR) await renew().catch(() => false)
 }
 
 /** Trades the refresh token, once at a time; false where the sign-in is over. A lost line throws and ends nothing. */
@@ -185,6 +186,7 @@ export function renew(): Promise<boolean> {
 
 async function tradeRefreshToken(): Promise<boolean> {
   const kept = sessionStorage.getItem('refresh')
+  told = Date.now()
   access = undefined
   if (!kept) return false
   try {
