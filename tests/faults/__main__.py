@@ -50,7 +50,10 @@ def add(report: Path, more: Path) -> None:
         if row["runs"] and before and before["runs"]:
             for name in ("runs", "kills", "acks", "violations", "failing_seeds", "seconds"):
                 row[name] = before[name] + row[name]
-            row["load"], row["twins"] = max(before["load"], row["load"]), before["twins"] | row["twins"]
+            row["load"] = max(before["load"], row["load"])
+            row["twins"] = before["twins"] | {
+                one: seen or before["twins"].get(one, False) for one, seen in row["twins"].items()
+            }
             for name, one in before["figures"].items():
                 row["figures"][name] = max(one, row["figures"].get(name, one), key=lambda figure: figure["value"])
         if row["runs"] or not before:
