@@ -9,9 +9,11 @@ import os
 import secrets
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,6 +83,7 @@ def run() -> None:
         )
         raise SystemExit(1)
     _need_free_ports(demo)
+    _bring_up_to_date(demo)
     for ending in (signal.SIGINT, signal.SIGTERM):  # whoever started us, and however: the services end with us
         signal.signal(ending, signal.default_int_handler)
     children = {name: _spawn(demo, state, name) for name in ("idp", "meetings", "calendar")}
@@ -109,6 +112,17 @@ def _need_free_ports(demo: Demo) -> None:
             except OSError:
                 _console().print(f"[red]Port {port} is taken; end what uses it, or set {name.upper()}_PORT to another.")
                 raise SystemExit(1) from None
+
+
+def _bring_up_to_date(demo: Demo) -> None:
+    """A demo that an older version has made keeps what was done in it."""
+    for name in ("idp", "meetings"):
+        known = max(file.name[:4] for file in (Path(__file__).parents[2] / name / "migrations" / "versions").glob("0*.py"))
+        with closing(sqlite3.connect(demo.folder / f"{name}.db")) as database:
+            present = database.execute(f"SELECT version_num FROM alembic_version_{name}").fetchone()[0]  # noqa: S608 - our own
+        if present < known:
+            command = [sys.executable, "-m", "deploy.cli", "migrate", name]
+            subprocess.run(command, env=demo.environment(name, demo.state()), check=True, stdout=subprocess.DEVNULL)
 
 
 def _make(demo: Demo) -> None:
