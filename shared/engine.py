@@ -86,6 +86,7 @@ def _watch(engine: Engine) -> None:
 
     @event.listens_for(engine, "rollback")
     def on_rollback(connection: Any) -> None:
-        if known := connection.info.get(PREPARED):
+        # One that is lost has nothing to be asked for any more, and says so by another error than the one that matters.
+        if not connection.invalidated and (known := connection.info.get(PREPARED)):
             known.clear()
             known.add(UNSURE)

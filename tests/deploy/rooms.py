@@ -58,11 +58,12 @@ class Process:
         def answers() -> bool:
             assert self._running.poll() is None, self.log.read_text()[-3000:]
             try:
-                return httpx2.get(f"http://127.0.0.1:{self.port}{path}").status_code == 200
+                return asking.get(f"http://127.0.0.1:{self.port}{path}").status_code == 200
             except httpx2.TransportError:
                 return False
 
-        until(answers, f"ready: {self.log.read_text()[-2000:]}")
+        with httpx2.Client() as asking:
+            until(answers, f"ready: {self.log.read_text()[-2000:]}")
 
     def kill(self) -> None:
         self._running.kill()

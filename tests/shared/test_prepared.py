@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 from sqlalchemy import Table, bindparam, insert, select, text, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from shared.audit import AuditEvent
 from shared.db import Database
@@ -68,3 +68,20 @@ def test_a_connection_that_was_cut_while_it_was_idle_is_replaced(db: Database, m
     monkeypatch.setattr("shared.engine.UNASKED", -UNASKED)
     with db.write() as tx:
         assert len(ALL.all(tx, actor_="ai")) == 1
+
+
+@pytest.mark.parametrize("by_sqlalchemy", [True, False])
+def test_a_connection_that_is_cut_in_a_transaction_is_told_as_such_and_the_next_is_served(
+    db: Database, by_sqlalchemy: bool
+) -> None:
+    if db.is_sqlite:
+        pytest.skip("a file is never cut")
+    with pytest.raises(OperationalError), db.write() as tx:
+        PUT.run(tx, **row(1))
+        with db.write() as other:
+            other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": tx.scalar(text("SELECT pg_backend_pid()"))})
+        if by_sqlalchemy:
+            tx.scalar(select(TABLE.c.seq))
+        ALL.all(tx, actor_="ai")
+    with db.read() as tx:
+        assert ALL.all(tx, actor_="ai") == []
