@@ -76,12 +76,18 @@ def test_a_connection_that_is_cut_in_a_transaction_is_told_as_such_and_the_next_
 ) -> None:
     if db.is_sqlite:
         pytest.skip("a file is never cut")
-    with pytest.raises(OperationalError), db.write() as tx:
-        PUT.run(tx, **row(1))
-        with db.write() as other:
-            other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": tx.scalar(text("SELECT pg_backend_pid()"))})
-        if by_sqlalchemy:
-            tx.scalar(select(TABLE.c.seq))
-        ALL.all(tx, actor_="ai")
+
+    def cut() -> None:
+        with db.write() as tx:
+            PUT.run(tx, **row(1))
+            mine = tx.scalar(text("SELECT pg_backend_pid()"))
+            with db.write() as other:
+                other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": mine})
+            if by_sqlalchemy:
+                tx.scalar(select(TABLE.c.seq))
+            ALL.all(tx, actor_="ai")
+
+    with pytest.raises(OperationalError):
+        cut()
     with db.read() as tx:
         assert ALL.all(tx, actor_="ai") == []
