@@ -29,13 +29,14 @@ def cpu_seconds(before: dict[int, int], after: dict[int, int]) -> float:
     return sum(max(0, spent - before.get(pid, 0)) for pid, spent in after.items()) / 1e9
 
 
-def pss_mib(pids: Iterable[int]) -> float:
-    """Proportional set size: a page that several processes share is counted once among them."""
+def pss_mib(pids: Iterable[int], kind: str = "Pss") -> float:
+    """Proportional set size: a page that several processes share is counted once among them. `Pss_Anon`: without what comes
+    from files, of which less is counted here the more other programs of the kind run."""
     sizes = [
         int(line.split()[1])
         for pid in pids
         for line in _read(PROC / str(pid) / "smaps_rollup").splitlines()
-        if line.startswith("Pss:")
+        if line.startswith(f"{kind}:")
     ]
     return sum(sizes) / 1024
 

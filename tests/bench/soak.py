@@ -34,10 +34,10 @@ console = Console()
 
 @dataclass(frozen=True)
 class Sample:
-    """At `minute` of the run; what was done since the last, and the server's memory."""
+    """At `minute` of the run; what was done since the last, and the server's own memory."""
 
     minute: float
-    pss_mib: float
+    own_mib: float  # not shared with others
     operations: int
     errors: int
     p50: float
@@ -73,7 +73,7 @@ async def soak(one: Provider, minutes: float) -> dict[str, Any]:
         errors += round_.errors
         sample = Sample(
             minute=round((now - started) / 60, 2),
-            pss_mib=round(pss_mib(family(*one.parts["server"])), 2),
+            own_mib=round(pss_mib(family(*one.parts["server"]), "Pss_Anon"), 2),
             operations=len(times),
             errors=len(round_.errors),
             p50=round(1000 * quantile(times, 0.5), 2),
@@ -82,7 +82,7 @@ async def soak(one: Provider, minutes: float) -> dict[str, Any]:
         )
         samples.append(sample)
         if len(samples) % 6 == 1:
-            console.print(f"[dim]{sample.minute:6.1f} min  {sample.pss_mib:.1f} MiB  p50 {sample.p50} ms  p99 {sample.p99} ms")
+            console.print(f"[dim]{sample.minute:6.1f} min  {sample.own_mib:.1f} MiB  p50 {sample.p50} ms  p99 {sample.p99} ms")
     dismiss(people)
     return {
         "minutes": minutes,
@@ -106,8 +106,8 @@ def growth(samples: list[Sample]) -> dict[str, Any]:
     half = samples[len(samples) // 2 :]
     if len(half) < 3:
         return {"grown_mib": None, "growth_an_hour": None, "grows": False}
-    slope = statistics.linear_regression([one.minute for one in half], [one.pss_mib for one in half]).slope
-    grown, an_hour = slope * (half[-1].minute - half[0].minute), slope * 60 / statistics.mean(one.pss_mib for one in half)
+    slope = statistics.linear_regression([one.minute for one in half], [one.own_mib for one in half]).slope
+    grown, an_hour = slope * (half[-1].minute - half[0].minute), slope * 60 / statistics.mean(one.own_mib for one in half)
     grows = an_hour > MOST_GROWTH and grown > LEAST_GROWTH
     return {"grown_mib": round(grown, 2), "growth_an_hour": round(an_hour, 4), "grows": grows}
 
