@@ -51,10 +51,9 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/meetings.db"
 
 
-@pytest.fixture
-def db(request: pytest.FixtureRequest, sqlite_url: str, postgres_urls: dict[str, str]) -> Iterator[Database]:
-    """An empty migrated database, on SQLite and on each PostgreSQL of this run."""
-    db = Database(sqlite_url if request.param == "sqlite" else postgres_urls[request.param])
+def emptied(url: str) -> Database:
+    """A migrated database, without what other tests have left in it."""
+    db = Database(url)
     if not db.is_sqlite:
         with db.engine.begin() as connection:
             # A third of the time that TRUNCATE takes; `replica`: in any order, whatever keys and triggers say.
@@ -62,6 +61,13 @@ def db(request: pytest.FixtureRequest, sqlite_url: str, postgres_urls: dict[str,
             ours = " WHERE schemaname = 'public' AND tablename NOT LIKE 'alembic%'"
             deletes = connection.execute(text(each + ours)).scalar_one()
             connection.execute(text(f"SET LOCAL session_replication_role = replica; {deletes}"))
+    return db
+
+
+@pytest.fixture
+def db(request: pytest.FixtureRequest, sqlite_url: str, postgres_urls: dict[str, str]) -> Iterator[Database]:
+    """An empty migrated database, on SQLite and on each PostgreSQL of this run."""
+    db = emptied(sqlite_url if request.param == "sqlite" else postgres_urls[request.param])
     yield db
     db.close()
 

@@ -25,6 +25,7 @@ from shared.db import Database
 from tests.bench.providers import BIN, free_port, running
 from tests.conftest import servers
 from tests.makers import House, make_house
+from tests.meetings.conftest import emptied
 from tests.meetings.scene import PDF
 from tests.meetings.test_rehearsal import kept
 
@@ -103,7 +104,7 @@ def served(request, sqlite_template, postgres_urls, tmp_path_factory) -> Iterato
     url = postgres_urls.get(request.param) or f"sqlite:///{folder}/meetings.db"
     if request.param == "sqlite":
         (folder / "meetings.db").write_bytes(sqlite_template.read_bytes())
-    db = Database(url)
+    db = emptied(url)
     with serving(db, url, folder) as served:
         yield served
     db.close()
