@@ -70,7 +70,9 @@ def find_request(
         set_committed_value(request, "client", find_client(tx, request.client_id) if request.client_id else None)
     if request.client_id and request.client is None:
         raise RequestUnknown()  # the client was removed since
-    if request.browser is None and first_seen_by and _BIND.run(tx, id_=request.id, browser=first_seen_by):
+    if request.browser is None and first_seen_by:
+        if not _BIND.run(tx, id_=request.id, browser=first_seen_by):  # somebody was first this instant, perhaps its other tab
+            return find_request(tx, now, request_id, browser)
         request.browser = browser = first_seen_by
     if browser is None:
         raise CookiesNeeded()
