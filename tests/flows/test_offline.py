@@ -12,9 +12,10 @@ from playwright.sync_api import expect
 
 from tests.flows.browser import ROOT, Screen
 
-CONTROLLED = """() => new Promise(done => {
+CONTROLLED = """() => new Promise((done, failed) => {
   if (navigator.serviceWorker.controller) done()
   navigator.serviceWorker.addEventListener('controllerchange', () => done())
+  setTimeout(() => failed(new Error('no service worker took this page')), 30_000)
 })"""
 KEPT = """async () => {
   const caught = []
@@ -72,9 +73,16 @@ def test_a_start_without_a_line_and_without_a_sign_in_says_that_there_is_no_conn
 
 
 class Release(SimpleHTTPRequestHandler):
-    """A build of the web app as files, without the service behind it."""
+    """A build of the web app as files, without the service behind it. What is asked for as `late` waits for the gate."""
+
+    gate = threading.Event()
 
     def log_message(self, *_: object) -> None: ...
+
+    def do_GET(self) -> None:
+        if self.path.endswith("?late"):
+            self.gate.wait(20)
+        super().do_GET()
 
 
 @pytest.fixture
@@ -97,6 +105,20 @@ def next_release(folder: Path) -> None:
         file.rename(file.with_name(f"next-{file.name}"))
     worker = folder / "sw.js"
     worker.write_text(worker.read_text().replace('RELEASE="', 'RELEASE="next-'))
+
+
+def test_a_page_that_was_on_its_way_while_the_app_was_first_kept_is_kept_too(browser, demo, release):
+    address, _ = release
+    screen = Screen(browser, demo, "tablet")
+    late, first = screen.page, screen.context.new_page()
+    with late.expect_request("**/?late"):
+        late.evaluate("address => void setTimeout(() => location.assign(address))", f"{address}?late")
+    first.goto(address)
+    first.evaluate(CONTROLLED)
+    Release.gate.set()
+    late.wait_for_url("**/?late")
+    late.evaluate(CONTROLLED)
+    screen.close()
 
 
 def test_a_newer_release_is_told_and_taken_when_asked(browser, demo, release):

@@ -22,6 +22,9 @@ export function watchReleases(): void {
   addEventListener('load', async () => {
     // A device that refuses to keep anything starts by the line alone.
     const kept = await navigator.serviceWorker.register('/sw.js', { updateViaCache: 'none' }).catch(() => null)
+    void navigator.serviceWorker.ready.then(({ active }) => {
+      if (!navigator.serviceWorker.controller) active?.postMessage('claim') // it began while this page was on its way, and passed it over
+    })
     document.addEventListener('visibilitychange', () => {
       if (document.visibilityState === 'visible') void kept?.update().catch(() => undefined)
     })

@@ -11,7 +11,7 @@ interface Asked extends Work {
   respondWith(answer: Promise<Response>): void
 }
 interface Worker {
-  addEventListener(what: 'install' | 'activate', ear: (event: Work) => void): void
+  addEventListener(what: 'install' | 'activate' | 'message', ear: (event: Work) => void): void
   addEventListener(what: 'fetch', ear: (event: Asked) => void): void
   skipWaiting(): Promise<void>
   clients: { claim(): Promise<void>; matchAll(): Promise<{ postMessage(words: unknown): void }[]> }
@@ -24,6 +24,7 @@ const APP = /^\/(m\/.+|wall(\/[^/]+)?|check-in\/[^/]+|new|bodies(\/.+)?|signed-i
 
 worker.addEventListener('install', (event) => event.waitUntil(install()))
 worker.addEventListener('activate', (event) => event.waitUntil(activate()))
+worker.addEventListener('message', (event) => event.waitUntil(worker.clients.claim())) // a page's only word to it
 worker.addEventListener('fetch', (event) => {
   const { request } = event
   const { origin, pathname } = new URL(request.url)
