@@ -13,6 +13,7 @@ from deploy.demo.papers import make_papers
 from docs_store import pdf
 from docs_store.store import Store
 from idp.accounts import actions as accounts
+from idp.accounts.passwords import hash_password
 from idp.clients import actions as clients
 from idp.clients.rules import ApplicationType, AuthMethod, Metadata
 from idp.units import actions as units
@@ -39,6 +40,8 @@ def fill_idp(db: Database, now: datetime, addresses: dict[str, str]) -> dict[str
     What only now is known: accounts with passwords, the calendar's secret, an initial access token.
     """
     made: list[dict[str, str]] = []
+    passwords = {person.username: accounts.new_password() for person in province.PEOPLE}
+    hashes = {name: hash_password(password) for name, password in passwords.items()}  # takes seconds, so no transaction is open
     with db.write() as tx:
         ids: dict[str | None, str] = {}
         for unit in province.UNITS:
@@ -47,7 +50,6 @@ def fill_idp(db: Database, now: datetime, addresses: dict[str, str]) -> dict[str
             ).id
         roles = {person.username: membership.role for person, membership in province.members(province.COUNCIL)}
         for person in province.PEOPLE:
-            password = accounts.new_password()
             accounts.create_account(
                 tx,
                 now,
@@ -57,9 +59,10 @@ def fill_idp(db: Database, now: datetime, addresses: dict[str, str]) -> dict[str
                 email=person.email,
                 post=person.post,
                 unit_id=ids[person.unit],
-                password=password,
+                password_hash=hashes[person.username],
             )
             role = "administrator" if person.username == province.ADMINISTRATOR else roles.get(person.username, "official")
+            password = passwords[person.username]
             made.append({"username": person.username, "password": password, "role": role, "name": person.name})
         secret = _register_clients(tx, now, addresses)
         return {"accounts": made, "calendar_secret": secret, "initial_access_token": clients.make_initial_access_token(tx, now)}

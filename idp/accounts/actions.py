@@ -19,16 +19,20 @@ def create_account(
     username: str,
     full_name: str,
     honorific: Honorific | str,
-    password: str,
+    password: str = "",
+    password_hash: str = "",
     email: str = "",
     phone: str = "",
     address: str = "",
     post: str = "",
     unit_id: str | None = None,
 ) -> Account:
-    """A new active account; refuses a taken or malformed user name and a weak password."""
+    """A new active account; refuses a taken or malformed user name and a weak password.
+
+    `password_hash` stands in place of the password where many are made in one transaction, which is not to wait for them.
+    """
     username = checked_username(username)
-    password_hash = hash_password(checked_password(password, username))  # before the first statement: nobody waits for it
+    password_hash = password_hash or hash_password(checked_password(password, username))  # before the first statement
     if find_by_username(tx, username):
         raise UsernameTaken()
     account = Account(
