@@ -58,3 +58,17 @@ def test_the_lead_calls_the_roll_of_the_room_and_the_board_shows_it(lead, secret
     board.keyboard.press("ArrowRight")
     expect(board.get_by_role("button", name=re.compile(r"^Đạ Kho\s*, chưa vào"))).to_be_focused()
     secretary.check("dark")
+
+
+def test_a_big_screen_in_a_delegates_seat_shows_which_rooms_are_there_and_not_how_well_they_are_heard(browser, demo):
+    screen = Screen(browser, demo, "wall").sign_in("member", at=f"{demo.facts['meetings']}/wall/bridges")
+    wall = screen.page
+    wall.get_by_role("button", name=re.compile("^Điểm cầu Hội nghị trực tuyến")).click()
+    expect(wall).to_have_url(re.compile(f"/wall/{demo.facts['conference_id']}/bridges$"))
+    sums = wall.get_by_role("region", name="Tổng số")
+    for words in ("/154 đã kết nối", "mất kết nối", "chưa vào"):
+        expect(sums).to_contain_text(words)
+    expect(sums).not_to_contain_text("chập chờn")
+    screen.check()
+    assert screen.faults == []
+    screen.close()

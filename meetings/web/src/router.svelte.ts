@@ -10,9 +10,9 @@ const OF_MEETING = ['chair', 'desk', 'minutes', 'bridges', 'bridge', 'rehearsal'
 export function parse(path: string): Route {
   const [first = '', id, third, more] = path.split('/').filter(Boolean)
   if (more) return { page: 'unknown' }
+  if (first === 'wall' && (!id || (id === 'bridges' && !third))) return { page: 'wall', id: null }
   if (!id) {
     if (first === '') return { page: 'start' }
-    if (first === 'wall') return { page: 'wall', id: null }
     return { page: ALONE.find((page) => page === first) ?? 'unknown' }
   }
   if (first === 'm' && !third) return { page: 'meeting', id }

@@ -21,6 +21,7 @@ test.each([
   ['/bodies/abc/members', { page: 'members', id: 'abc' }],
   ['/bodies/abc/bridges', { page: 'rooms', id: 'abc' }],
   ['/wall', { page: 'wall', id: null }],
+  ['/wall/bridges', { page: 'wall', id: null }],
   ['/wall/abc', { page: 'wall', id: 'abc' }],
   ['/wall/abc/bridges', { page: 'wall-bridges', id: 'abc' }],
   ['/check-in/abc', { page: 'check-in', id: 'abc' }],
