@@ -91,9 +91,11 @@ def end_session(tx: Session, now: datetime, session: SignInSession, *, reason: s
 def end_expired(db: Database, now: datetime, settings: IdpSettings) -> int:
     """End sessions that have run out, some at once, so that the applications hear of it as of a sign-out; how many."""
     over = or_(SignInSession.expires_at <= now, SignInSession.last_seen_at < now - settings.session_idle)
-    found = select(SignInSession.id).where(SignInSession.ended_at.is_(None), over).limit(AT_ONCE)
+    # Who has idled that long began no later; and in order, for else PostgreSQL expects more of them and reads the whole table.
+    near = SignInSession.expires_at <= now + max(settings.session_absolute - settings.session_idle, timedelta(0))
+    found = select(SignInSession.id).where(SignInSession.ended_at.is_(None), near, over).order_by(SignInSession.expires_at)
     with db.read() as tx:
-        if not (ids := tx.scalars(found).all()):
+        if not (ids := tx.scalars(found.limit(AT_ONCE)).all()):
             return 0
     with db.write() as tx:
         rows = select(SignInSession).where(SignInSession.id.in_(ids), SignInSession.ended_at.is_(None), over)
