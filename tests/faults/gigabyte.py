@@ -1,15 +1,14 @@
 """How long a restore takes by its size: a gigabyte in PostgreSQL, a gigabyte of documents beside the embedded default."""
 
 import os
-import shutil
 import time
 
 from tests.faults.burst import Burst
 from tests.faults.burst import run as in_loop
 from tests.faults.cluster import Cluster, Skip
 from tests.faults.history import History
-from tests.faults.processes import DEBIAN, Node, until
-from tests.faults.restore import Restored, archiving, base_backup, command, ending, put_paper, receipts
+from tests.faults.processes import DEBIAN
+from tests.faults.restore import archiving, back_from, base_backup, command, elsewhere, put_paper, receipts
 from tests.faults.table import Run, fault
 
 RTO, GIGABYTE, FILE = 300.0, 10**9, 8_000_000  # seconds; bytes
@@ -42,25 +41,9 @@ def in_postgresql(run: Run) -> None:
         cluster.postgres.ask(GROW.format(rows=GIGABYTE // 4 // ROW), "meetings")
         kept = vote(run, cluster)
         size = int(str(cluster.postgres.ask("SELECT pg_database_size('meetings')")[0][0]))
-        segment = cluster.postgres.ask("SELECT pg_walfile_name(pg_switch_wal())")[0][0]
-        until((cluster.folder / "wal" / str(segment)).exists, 120, "the log is not archived")
-        for one in (*cluster.nodes, cluster.postgres):
-            one.kill()
-        run.kills += 1
-        started = time.monotonic()
-        restored = Restored("restored", cluster.folder / "restored")
-        node = Node("node-restored", cluster.folder, cluster.environment | {"DATABASE_URL": restored.url()})
-        with ending(node, restored):
-            restored.lay_out(base, cluster.folder / "wal", "")
-            restored.start()
-            until(restored.is_writable, RTO, f"no end of recovery: {restored.log}", restored)
-            for words in (("epoch", "bump"), ("verify",)):
-                done = command(cluster, restored.url(), *words)
-                assert done.returncode == 0, done.stdout + done.stderr
-            node.start()
-            node.wait_ready()
-            told(run, "PostgreSQL", time.monotonic() - started, size)
-            run.violations += [f"I1 gone: {one}" for one in kept - receipts(restored.url())]
+        with elsewhere(run, cluster, base) as (_node, url, seconds):
+            told(run, "PostgreSQL", seconds, size)
+            run.violations += [f"I1 gone: {one}" for one in kept - receipts(url)]
 
 
 def embedded(run: Run) -> None:
@@ -68,23 +51,13 @@ def embedded(run: Run) -> None:
     with Cluster(voters=60, database="sqlite") as cluster:
         for _ in range(GIGABYTE // FILE):
             put_paper(cluster, os.urandom(FILE))
-        kept, backups, node = vote(run, cluster), cluster.folder / "backups", cluster.nodes[0]
+        kept, backups = vote(run, cluster), cluster.folder / "backups"
         size = sum(path.stat().st_size for path in (cluster.folder / "documents").rglob("*") if path.is_file())
         started = time.monotonic()
         done = command(cluster, cluster.url, "backup", str(backups))
         assert done.returncode == 0, done.stderr
         run.figure("dienhong backup, s per GB", (time.monotonic() - started) / size * GIGABYTE)
-        node.kill()
-        run.kills += 1
-        for path in cluster.folder.glob("meetings.db*"):
-            path.unlink()
-        shutil.rmtree(cluster.folder / "documents")
-        started = time.monotonic()
-        done = command(cluster, cluster.url, "restore", str(backups))
-        assert done.returncode == 0, done.stdout + done.stderr
-        node.start()
-        node.wait_ready()
-        told(run, "dienhong restore", time.monotonic() - started, size)
+        told(run, "dienhong restore", back_from(run, cluster, backups), size)
         run.violations += [f"I1 gone: {one}" for one in kept - receipts(cluster.url)]
 
 

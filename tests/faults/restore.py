@@ -35,15 +35,18 @@ AFTER = {"iat": 2}  # seconds by which the clock of an issuer may be ahead
 
 
 class Restored(Postgres):
-    """A second server whose data directory a script has laid out."""
+    """A second server whose data directory a script lays out."""
 
-    def lay_out(self, base: Path, wal: Path, at: str) -> None:
+    def come_back(self, base: Path, wal: Path, at: str = "") -> None:
+        """To the instant, or as far as the log goes."""
         for one in (self.folder, self.socket):
             one.mkdir()
             give(one)
         script = [ROOT / "deploy/backup/postgresql-restore.sh", base, wal, self.data, at]
         subprocess.run(script, check=True, env=tools(), cwd="/", **as_postgres())
         self.settings["archive_mode"] = "off"
+        self.start()
+        until(self.is_writable, RTO, f"no end of recovery: {self.log}", self)
 
     def is_writable(self) -> bool:
         return self.accepts() and self.ask("SELECT pg_is_in_recovery()") == [(False,)]
@@ -189,30 +192,54 @@ def to_an_instant(run: Run, *, bump: bool = True) -> None:
         in_loop(until_the_loss(run, cluster, history, course))
         run.judge(cluster, history)
         old_epoch, old_token = epoch_of(cluster.url), cluster.token("d0")
-        segment = cluster.postgres.ask("SELECT pg_walfile_name(pg_switch_wal())")[0][0]
-        until((cluster.folder / "wal" / str(segment)).exists, 30, "the log is not archived")
-        for one in (*cluster.nodes, cluster.postgres):
-            one.kill()
-        run.kills += 1
-        started = time.monotonic()
-        restored = Restored("restored", cluster.folder / "restored")
-        node = Node("node-restored", cluster.folder, cluster.environment | {"DATABASE_URL": restored.url()})
-        with ending(node, restored):
-            restored.lay_out(course.base, cluster.folder / "wal", course.at)
-            restored.start()
-            until(restored.is_writable, 60, f"no end of recovery: {restored.log}", restored)
-            if bump:
-                assert command(cluster, restored.url(), "epoch", "bump").returncode == 0
-            verified = command(cluster, restored.url(), "verify")
-            node.start()
-            node.wait_ready()
-            run.figure("RTO of this small server, s", time.monotonic() - started, RTO)
-            found = receipts(restored.url())
+        with elsewhere(run, cluster, course.base, course.at, bump=bump) as (node, url, seconds):
+            run.figure("RTO of this small server, s", seconds, RTO)
+            found = receipts(url)
             run.violations += [f"I1 acknowledged before the instant and gone: {one}" for one in course.kept - found]
             run.violations += [f"I3 cast after the instant and here: {one}" for one in found - course.kept]
-            run.violations += [f"I6 {line}" for line in verified.stdout.splitlines() if not line.startswith("✓")]
             assert course.lost, "nothing was cast after the instant"
             need_dead(run, cluster, node, old_token, course.ticket, old_epoch)
+
+
+@contextmanager
+def elsewhere(run: Run, cluster: Cluster, base: Path, at: str = "", *, bump: bool = True) -> Iterator[tuple[Node, str, float]]:
+    """The machine lost, its log archived to the end: a node that serves on a second server, whose URL, after how long."""
+    assert cluster.postgres
+    wal, segment = cluster.folder / "wal", cluster.postgres.ask("SELECT pg_walfile_name(pg_switch_wal())")[0][0]
+    until((wal / str(segment)).exists, 120, "the log is not archived")
+    for one in (*cluster.nodes, cluster.postgres):
+        one.kill()
+    run.kills += 1
+    started = time.monotonic()
+    restored = Restored("restored", cluster.folder / "restored")
+    url = restored.url()
+    node = Node("node-restored", cluster.folder, cluster.environment | {"DATABASE_URL": url})
+    with ending(node, restored):
+        restored.come_back(base, wal, at)
+        if bump:
+            assert command(cluster, url, "epoch", "bump").returncode == 0
+        verified = command(cluster, url, "verify").stdout.splitlines()
+        run.violations += [f"I6 {line}" for line in verified if not line.startswith("✓")]
+        node.start()
+        node.wait_ready()
+        yield node, url, time.monotonic() - started
+
+
+def back_from(run: Run, cluster: Cluster, backups: Path) -> float:
+    """The embedded machine lost with all that is on it; the seconds until it serves again."""
+    node = cluster.nodes[0]
+    node.kill()
+    run.kills += 1
+    for path in [*cluster.folder.glob("meetings.db*")]:
+        path.unlink()
+    shutil.rmtree(cluster.folder / "documents")
+    started = time.monotonic()
+    done = command(cluster, cluster.url, "restore", str(backups))
+    run.violations += [f"I6 {line}" for line in (done.stdout + done.stderr).splitlines() if line.startswith("✗")]
+    assert done.returncode == 0, done.stdout + done.stderr
+    node.start()
+    node.wait_ready()
+    return time.monotonic() - started
 
 
 @contextmanager
@@ -249,22 +276,12 @@ def to_a_backup(run: Run) -> None:
         in_loop(course())
         run.judge(cluster, history)
         old_epoch, old_token, old_ticket = epoch_of(cluster.url), cluster.token("d0"), cluster.insist("d1", "POST", "ticket")
-        node = cluster.nodes[0]
-        node.kill()
-        run.kills += 1
         every = receipts(cluster.url)
-        for path in [*cluster.folder.glob("meetings.db*")]:
-            path.unlink()
-        shutil.rmtree(cluster.folder / "documents")
-        done = command(cluster, cluster.url, "restore", str(backups))
-        run.violations += [f"I6 {line}" for line in (done.stdout + done.stderr).splitlines() if line.startswith("✗")]
-        assert done.returncode == 0, done.stderr
+        back_from(run, cluster, backups)
         found = receipts(cluster.url)
         run.violations += [f"I1 acknowledged before the backup and gone: {one}" for one in kept - found]
         run.violations += [f"I3 in the backup and nowhere else: {one}" for one in found - every]
-        node.start()
-        node.wait_ready()
-        need_dead(run, cluster, node, old_token, old_ticket["ticket"], old_epoch)
+        need_dead(run, cluster, cluster.nodes[0], old_token, old_ticket["ticket"], old_epoch)
 
 
 def archived(cluster: Cluster) -> int:
@@ -300,9 +317,7 @@ def without_the_machine(run: Run) -> None:
         lost_at = in_loop(course())
         restored = Restored("restored", cluster.folder / "restored")
         with ending(restored):
-            restored.lay_out(base, cluster.folder / "wal", "")
-            restored.start()
-            until(restored.is_writable, 60, f"no end of recovery: {restored.log}", restored)
+            restored.come_back(base, cluster.folder / "wal")
             found = receipts(restored.url())
         acknowledged = [(line["t_mono"], line["receipt"]["receipt"]) for line in history.lines() if line["phase"] == "ok"]
         gone = [at for at, receipt in acknowledged if receipt not in found]
