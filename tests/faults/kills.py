@@ -63,8 +63,6 @@ HALLS = {
     "b": [
         *[Hall("postgresql", 60, 18, 10), Hall("sqlite", 60, 18, 10)] * 4,
         *[Hall("postgresql", 60, 18, 10)] * 2,
-        Hall("postgresql", 1540, 1, 2),
-        Hall("sqlite", 1540, 1, 2),
     ],
 }
 
@@ -73,6 +71,12 @@ HALLS = {
 def killed(run: Run) -> None:
     for hall in HALLS[run.tier]:
         in_hall(run, hall)
+
+
+@fault("F1c", "the same in a hall of 1,540")
+def killed_in_a_great_hall(run: Run) -> None:
+    for database in ("sqlite", "postgresql"):
+        in_hall(run, Hall(database, 1540, 1, 2))
 
 
 @twin("F1", "the receipt goes out before the commit")
