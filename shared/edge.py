@@ -126,9 +126,9 @@ async def _refuse_body(scope: Scope, send: Send, error: BodyTooLarge) -> None:
 
 def add_headers(raw: list[tuple[bytes, bytes]], scope: Scope, csp: str, *, secure: bool) -> None:
     """What every answer has, also that of a bug."""
-    present = {name for name, _ in raw}
+    present = [name for name, _ in raw]
     raw.append((b"x-request-id", scope["state"]["request_id"].encode()))
-    raw.extend(one for one in _usual_headers(csp, secure) if one[0] not in present)
+    raw.extend([one for one in _usual_headers(csp, secure) if one[0] not in present])
     if b"content-security-policy" not in present or any(_unframed(one) for one in raw):
         raw.append((b"x-frame-options", b"DENY"))  # for browsers that know no frame-ancestors
 

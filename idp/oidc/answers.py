@@ -1,12 +1,13 @@
 """How the endpoints answer: RFC 6749's error object, and authorization responses that always name the issuer."""
 
 from datetime import timedelta
+from functools import lru_cache
 from json import JSONEncoder
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from authlib.oauth2 import OAuth2Error
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from idp.clients.models import Client
 from idp.keys.actions import signing_key
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 NOT_THEIRS = ("content-type", "cache-control", "pragma")
 SIGNED_LIFETIME = timedelta(minutes=10)
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+_UNTOLD = {**NO_STORE, "Referrer-Policy": "no-referrer"}
+_RAW_UNTOLD = [(name.lower().encode(), value.encode()) for name, value in _UNTOLD.items()]
 _NO_STORE = [(b"content-type", b"application/json"), *((name.lower().encode(), NO_STORE[name].encode()) for name in NO_STORE)]
 _encode = JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), check_circular=False).encode
 
@@ -51,13 +54,21 @@ def back_to_client(
     answer = {**members, "iss": call.settings.issuer} | ({"state": state} if state else {})
     if mode in JWT_MODES and client:
         answer, mode = {"response": _signed(call, client, answer)}, mode.removesuffix("jwt").rstrip(".")
-    headers = {**NO_STORE, "Referrer-Policy": "no-referrer"}
     if mode == "form_post":
         page = show(call.request, "form-post.html", client=client, action=redirect_uri, members=answer)
-        page.headers.update(headers)
+        page.headers.update(_UNTOLD)
         return page
     mark = "#" if mode == "fragment" else "&" if "?" in redirect_uri else "?"
-    return RedirectResponse(f"{redirect_uri}{mark}{urlencode(answer)}", 303, headers)
+    redirect = _Finished(status_code=303)  # Starlette's own quotes the whole of it anew
+    redirect.body = b""
+    location = f"{_quoted(redirect_uri)}{mark}{urlencode(answer)}".encode()
+    redirect.raw_headers = [(b"location", location), (b"content-length", b"0"), *_RAW_UNTOLD]
+    return redirect
+
+
+@lru_cache(maxsize=1024)
+def _quoted(uri: str) -> str:
+    return quote(uri, safe=":/%#?=@[]!$&'()*+,;")
 
 
 def _signed(call: "Call", client: Client, members: dict[str, str]) -> str:

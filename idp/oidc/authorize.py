@@ -122,9 +122,10 @@ def _finish(call: Call, step: Step, client: Client | None, session: Seen | None,
             raise OAuth2Error(error="invalid_request_uri", description="The request_uri is used.")
     if step is not Step.ISSUE or session is None or client is None:
         return _answer(call, client, uri, asked, state, error=str(step))
-    known = session_state.of_browser(call, client.id, uri)
+    browser = session_state.of_browser(call)
+    known = session_state.member(browser, client.id, uri)
     answer = _answer(call, client, uri, asked, state, code=issue_code(call, client, session, members), **known)
-    return session_state.keep(call, answer)
+    return session_state.keep(call, answer, browser)
 
 
 def issue_code(call: Call, client: Client, session: Seen, members: dict[str, Any]) -> str:

@@ -37,7 +37,7 @@ class BehindProxy:
         self._proxies = settings.proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
+        if scope["type"] == "http" and self._proxies:
             scope.setdefault("state", {})["from_proxy"] = self._is_proxy(scope.get("client"))
         await self._app(scope, receive, send)
 

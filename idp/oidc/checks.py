@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from authlib.oauth2.rfc6749 import (
     InvalidRequestError,
@@ -253,7 +253,9 @@ CHECKS: tuple[tuple[Check, frozenset[Endpoint]], ...] = (
 )
 
 
+_BY_ENDPOINT = {name: [check for check, endpoints in CHECKS if name in endpoints] for name in get_args(Endpoint)}
+
+
 def run_checks(ask: Ask, endpoint: Endpoint) -> None:
-    for check, endpoints in CHECKS:
-        if endpoint in endpoints:
-            check(ask)
+    for check in _BY_ENDPOINT[endpoint]:
+        check(ask)

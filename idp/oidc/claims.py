@@ -54,13 +54,12 @@ def person(living: Living) -> dict[str, Any]:
 
 def let_out(living: Living, place: str) -> dict[str, Any]:
     """The claims that the scopes let out at userinfo, and those that a `claims` request names for `place` (Core, 5.4, 5.5)."""
-    about = person(living)
     allowed = set(living.asked.get("claims", {}).get(place, ())) & PERSONAL
     if place == "userinfo":
         allowed |= {name for scope in living.scopes for name in BY_SCOPE.get(scope, ())}
     elif "profile" in living.scopes:
         allowed |= GREETING
-    return {name: value for name, value in about.items() if name in allowed}
+    return {name: value for name, value in person(living).items() if name in allowed} if allowed else {}
 
 
 def subject(settings: IdpSettings, client: Client, account_id: str) -> str:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from typing import Annotated, Any
-from urllib.parse import unquote_plus
+from urllib.parse import unquote
 
 from authlib.oauth2.rfc6749 import InvalidRequestError
 from fastapi import Depends, Request
@@ -36,14 +36,15 @@ def _parse(text: str) -> Pairs:
     try:
         if text.count("&") >= MOST_PARAMETERS:
             raise ValueError("too many")
-        return [(_plain(name), _plain(value)) for name, _, value in (one.partition("=") for one in text.split("&") if one)]
+        # Most names and values have nothing to decode; `parse_qsl` costs three times as much.
+        pairs = [one.partition("=") for one in text.replace("+", " ").split("&") if one]
+        return [(_plain(name) if "%" in name else name, _plain(value) if "%" in value else value) for name, _, value in pairs]
     except ValueError:
         return [("", ""), ("", "")]  # unreadable: refused like a repeated name
 
 
 def _plain(text: str) -> str:
-    # Most of what clients send has nothing to decode; `parse_qsl` costs three times as much.
-    return unquote_plus(text, errors="strict") if "%" in text or "+" in text else text
+    return unquote(text, errors="strict")
 
 
 def _query(request: Request) -> Pairs:

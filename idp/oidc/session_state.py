@@ -29,18 +29,23 @@ def session_state(client_id: str, redirect_uri: str, state: str, salt: str) -> s
     return f"{sha256(known.encode()).hexdigest()}.{salt}"
 
 
-def of_browser(call: Call, client_id: str, redirect_uri: str) -> dict[str, str]:
-    """The member of an authorization response; none for an application that is no web page."""
+def of_browser(call: Call) -> str:
+    """Empty for one that has no session."""
     token = session_token(call.request)
-    if not token or not redirect_uri.startswith("http"):
+    return browser_state(call.settings, token) if token else ""
+
+
+def member(state: str, client_id: str, redirect_uri: str) -> dict[str, str]:
+    """The member of an authorization response; none for an application that is no web page."""
+    if not state or not redirect_uri.startswith("http"):
         return {}
-    return {"session_state": session_state(client_id, redirect_uri, browser_state(call.settings, token), token_urlsafe(9))}
+    return {"session_state": session_state(client_id, redirect_uri, state, token_urlsafe(9))}
 
 
-def keep(call: Call, answer: Response) -> Response:
+def keep(call: Call, answer: Response, state: str) -> Response:
     """With the state in a cookie of the browser, should that have been lost."""
-    if token := session_token(call.request):
-        keep_state(call.request, answer, browser_state(call.settings, token))
+    if state:
+        keep_state(call.request, answer, state)
     return answer
 
 
