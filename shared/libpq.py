@@ -12,7 +12,7 @@ from hashlib import sha256
 from json import JSONDecoder, JSONEncoder
 from typing import Any
 
-from psycopg import Connection, OperationalError
+from psycopg import Connection, DataError, OperationalError
 from psycopg.errors import error_from_result
 from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
@@ -109,6 +109,8 @@ def _check(link: PGconn, result: PGresult) -> PGresult:
 
 def _written(value: Any) -> bytes | None:
     if isinstance(value, str):
+        if "\0" in value:  # libpq would take what stands before it for the whole
+            raise DataError("PostgreSQL keeps no NUL")
         return value.encode()
     if value is None:
         return None

@@ -34,6 +34,14 @@ def test_the_chain_holds_from_the_first_record_to_the_last(recorded):
         assert audit.faults(tx) == []
 
 
+def test_a_path_with_a_sign_that_no_database_keeps_breaks_no_chain(recorded):
+    with recorded.write() as tx:
+        audit.record(tx, now(), "refused.not-found", object="GET /api/meetings/\0")
+    with recorded.read() as tx:
+        assert tx.scalars(select(AuditEvent.object).order_by(AuditEvent.seq.desc())).first() == "GET /api/meetings/\ufffd"
+        assert audit.faults(tx) == []
+
+
 @pytest.mark.parametrize(
     ("tampering", "found_at"),
     [

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 from sqlalchemy import Table, bindparam, insert, select, text, update
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 
 from shared.audit import AuditEvent
 from shared.db import Database
@@ -36,6 +36,17 @@ def test_what_is_written_is_read_and_is_as_others_write_and_read_it(db: Database
     assert prepared[1][5] == {"a": [1, "đ", None, True]}
     with db.write() as tx:
         assert [MOVE.run(tx, least=least, to="be") for least in (1, 2, 9)] == [2, 1, 0]
+
+
+def test_a_text_is_never_kept_in_part(db: Database) -> None:
+    with db.write() as tx:
+        PUT.run(tx, **row(1))
+        if db.is_sqlite:
+            PUT.run(tx, **row(2, actor="a\0b"))
+            assert len(ALL.all(tx, actor_="a\0b")) == 1
+        else:
+            with pytest.raises(DataError):
+                PUT.run(tx, **row(2, actor="a\0b"))
 
 
 def test_they_outlive_failures(db: Database) -> None:
