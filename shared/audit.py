@@ -52,8 +52,8 @@ def record(tx: Session, now: datetime, act: str, *, actor: str = "-", object: st
         lock(tx, "audit")
         tx.info["audit_head"] = _HEAD.one(tx) or (0, "")
     seq, previous = tx.info["audit_head"]
-    object = object.replace("\0", "\ufffd")  # a path, perhaps, and PostgreSQL keeps no NUL
-    event = {"seq": seq + 1, "at": now, "actor": actor, "act": act, "object": object, "facts": facts, "previous": previous}
+    event = {"seq": seq + 1, "at": now, "actor": actor, "act": act, "facts": facts, "previous": previous}
+    event["object"] = object.replace("\0", "\ufffd")  # a path, perhaps, and PostgreSQL keeps no NUL
     event["hash"] = _chain(event)
     _APPEND.run(tx, **event)
     tx.info["audit_head"] = (seq + 1, event["hash"])
