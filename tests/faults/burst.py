@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
+import uvloop
+
 from tests.faults.cluster import Cluster
 from tests.faults.history import History
 from tests.faults.processes import until
@@ -21,7 +23,8 @@ HANDSHAKES = 100  # that come at once when a hall fills
 class Burst:
     """`async with Burst(cluster, history, seed=1) as burst:` the hall has come and stands at the present event.
 
-    Sites go to the nodes in turn, or all to the proxy where there is one. `source(site)`: the address that a site comes from.
+    Sites go to the nodes in turn, or all to the proxy where there is one. `source(site)`: the address that a site comes from;
+    the desk's is -1.
     """
 
     def __init__(
@@ -33,7 +36,7 @@ class Burst:
         voters: int | None = None,
         devices: int = DEVICES,
         ways: Callable[[int], list[tuple[str, int]]] | None = None,
-        source: Callable[[int], str] | None = None,
+        source: Callable[[int], str | None] | None = None,
     ) -> None:
         self.cluster, self.history, self.random = cluster, history, random.Random(seed)
         self.fold = Fold()
@@ -45,7 +48,7 @@ class Burst:
 
     def _tablet(self, name: str, site: int, level: int = 1) -> Tablet:
         cluster = self.cluster
-        source, tls = self._source(site) if site >= 0 else None, cluster.tls.trust if cluster.tls else None
+        source, tls = self._source(site), cluster.tls.trust if cluster.tls else None
         way = Way(cluster.address, cluster.meeting_id, self._ways(site), source, tls)
         member = cluster.member_id(name)
         return Tablet(name, member, way, cluster.token(name), self.history, self.fold, site=site, level=level)
@@ -202,4 +205,4 @@ def until_answered(cluster: Cluster, who: str, node: int) -> Any:
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """The event loop of one fault."""
-    return asyncio.run(work)
+    return uvloop.run(work)

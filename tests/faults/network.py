@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.bench.ws_swarm import frame, handshake
-from tests.faults.burst import DEVICES, Burst
+from tests.faults.burst import Burst
 from tests.faults.burst import run as in_loop
 from tests.faults.cluster import Cluster, Skip
 from tests.faults.history import History
@@ -20,8 +20,6 @@ from tests.faults.processes import Node
 from tests.faults.table import Run, fault
 
 CLONE_NEWNET = 0x40000000
-SITES, SITES_NET = 154, "127.1.0.0/16"
-DROPPED, P95_BACK, ALL_BACK, TRIES = 45.0, 15.0, 30.0, 6
 
 
 @contextmanager
@@ -41,9 +39,9 @@ def own_network() -> Iterator[None]:
             libc.setns(before.fileno(), CLONE_NEWNET)
 
 
-def cut(*matches: str) -> None:
-    """Drop without a word all that one of these nft matches says."""
-    rules = [f"add rule inet faults out {match} drop" for match in matches]
+def cut(*matches: str, verdict: str = "drop") -> None:
+    """What befalls all that one of these nft matches says: dropped without a word, or another verdict."""
+    rules = [f"add rule inet faults out {match} {verdict}" for match in matches]
     chain = "add chain inet faults out { type filter hook output priority 0; policy accept; }"
     subprocess.run(["nft", "-f", "-"], input="\n".join(["add table inet faults", chain, *rules, ""]), text=True, check=True)
 
@@ -52,60 +50,9 @@ def heal() -> None:
     subprocess.run(["nft", "delete", "table", "inet", "faults"], check=True)
 
 
-def lines_of(node: Node) -> int:
-    """Connections of sites that the node holds open."""
-    count = 0
-    for line in Path(f"/proc/{node.pid}/net/tcp").read_text().splitlines()[1:]:
-        _, local, remote, state, *_ = line.split()
-        count += int(local.split(":")[1], 16) == node.port and remote[4:8] == "017F" and state == "01"
-    return count
-
-
 def rss(node: Node) -> float:
     """MiB."""
     return int(Path(f"/proc/{node.pid}/statm").read_text().split()[1]) * 4096 / (1 << 20)
-
-
-async def sites_cut(run: Run, cluster: Cluster, history: History, seconds: float, devices: int) -> None:
-    """The first so many sites lose their lines; the others vote meanwhile, and again while those come back."""
-    node, source = cluster.nodes[0], lambda site: f"127.{1 if site < SITES else 2}.{site // 250}.{1 + site % 250}"
-    async with Burst(cluster, history, seed=run.seed, devices=devices, source=source) as burst:
-        gone, stay = burst.tablets[: SITES * devices], burst.tablets[SITES * devices :]
-        before, memory = lines_of(node), rss(node)
-        assert before >= len(gone)
-        poll = await burst.open_poll()
-        for tablet in gone:
-            tablet.most_tries, tablet.up_at = 0, []
-        cut(f"ip saddr {SITES_NET}", f"ip daddr {SITES_NET}")
-        cut_at = time.monotonic()
-        voting = burst.start(burst.vote(poll, seconds, tablets=gone))
-        await burst.vote(poll, seconds / 2, tablets=stay)
-        if seconds > DROPPED:
-            await burst.until(lambda: lines_of(node) == 0, seconds, "dead sockets are kept")
-            run.figure("the service lets go of dead sockets after, s", time.monotonic() - cut_at, DROPPED)
-        await burst.pause(max(0.0, cut_at + seconds - time.monotonic()))
-        heal()
-        healed_at = time.monotonic()
-        await burst.caught_up()
-        took = sorted(tablet.up_at[-1] - healed_at for tablet in gone if tablet.up_at)
-        if took:
-            run.figure("back and caught up, p95, s", took[round(0.95 * (len(took) - 1))], P95_BACK)
-            run.figure("back and caught up, last, s", took[-1], ALL_BACK)
-        run.figure("sites", len({tablet.site for tablet in gone}))
-        run.figure("devices", len(gone))
-        run.figure("tries of one device", max(tablet.most_tries for tablet in gone), TRIES)
-        await voting
-        run.figure("memory of the service grew by, %", 100 * (rss(node) / memory - 1), 25)
-        await burst.close(poll)
-        await burst.settle()
-
-
-@fault("F6", "154 sites lose the link at once, without a word, and return at once")
-def links_lost(run: Run, devices: int = DEVICES) -> None:
-    with own_network(), Cluster(voters=(SITES + 6) * devices) as cluster:
-        history = cluster.begin_history()
-        in_loop(sites_cut(run, cluster, history, 60.0, devices))
-        run.judge(cluster, history)
 
 
 def by_address(cluster: Cluster) -> None:
