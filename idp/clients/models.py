@@ -8,6 +8,8 @@ from idp.clients.rules import ApplicationType, AuthMethod, Profile, redirect_mat
 from shared.db import Base, kept
 from shared.ids import digest, same
 
+LONGEST_ID = 200  # signs
+
 
 class Client(Base):
     """A relying party; see `rules.Metadata` for the meaning of each member."""
@@ -86,6 +88,8 @@ class Client(Base):
 
 def find_client(tx: Session, client_id: str) -> Client | None:
     """The active client, to be read only: it is kept for a second and belongs to no transaction."""
+    if len(client_id) > LONGEST_ID or "\0" in client_id:
+        return None  # what anybody may send is neither kept nor asked for
 
     def load() -> Client | None:
         client = tx.get(Client, client_id)

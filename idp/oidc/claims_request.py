@@ -15,6 +15,7 @@ from idp.settings import IdpSettings
 
 PLACES = ("id_token", "userinfo")
 MOST_NAMES = 100
+LONGEST_SUBJECT = 64  # signs
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ def _values(wish: dict[str, Any]) -> list[str]:
 def account_by_subject(tx: Session, settings: IdpSettings, client: Client, sub: str) -> str:
     """The account that the client knows by this `sub`. A pairwise one tells nothing by itself, but whoever has it was signed
     in to the client before; of nobody else the `sub` itself is given, which no account has for its id."""
+    sub = sub[:LONGEST_SUBJECT] if sub.isalnum() else "-"  # it is kept and indexed, and nobody's has other signs
     if client.subject_type != "pairwise":
         return sub
     known = tx.scalars(select(Grant.account_id).where(Grant.client_id == client.id).distinct())

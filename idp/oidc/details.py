@@ -29,7 +29,7 @@ def asked_details(params: Params, client: Client) -> list[Detail]:
     if "authorization_details" not in params:
         return []
     try:
-        details = json.loads(params["authorization_details"], parse_constant=_refuse_constant)
+        details = json.loads(params["authorization_details"])
         sizes = [_bytes(detail) for detail in details] if isinstance(details, list) else []
     except (ValueError, RecursionError):
         raise InvalidDetails("The authorization_details are not JSON.") from None
@@ -41,11 +41,8 @@ def asked_details(params: Params, client: Client) -> list[Detail]:
 
 
 def _bytes(detail: Any) -> int:
-    return len(json.dumps(detail, ensure_ascii=False).encode())  # refuses half of a surrogate pair, which no page can show
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(name)  # NaN and Infinity, which are no JSON
+    # Refuses what cannot be told again: half of a surrogate pair; NaN and Infinity, as 1e999 is read.
+    return len(json.dumps(detail, ensure_ascii=False, allow_nan=False).encode())
 
 
 def _check(detail: Any, client: Client) -> None:

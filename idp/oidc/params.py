@@ -1,6 +1,5 @@
 """Parameters of the protocol's endpoints: read once, each at most once."""
 
-import json
 from collections.abc import Sequence
 from typing import Annotated, Any
 from urllib.parse import unquote
@@ -8,6 +7,8 @@ from urllib.parse import unquote
 from authlib.oauth2.rfc6749 import InvalidRequestError
 from fastapi import Depends, Request
 from starlette.requests import ClientDisconnect
+
+from shared.strict_json import read_object
 
 MOST_PARAMETERS = 40
 MOST_LENGTH = 16 * 1024  # of a request object or a token; the shorter ones have bounds of their own
@@ -80,10 +81,10 @@ async def read_pairs(request: Request) -> Pairs:
 
 
 async def read_json(request: Request) -> Any:
-    """The body, or None where it is not JSON."""
+    """The body, or None where it is no JSON object that could be sent back."""
     try:
-        return json.loads(await read_body(request))
-    except (ValueError, RecursionError):
+        return read_object(await read_body(request))
+    except (ValueError, RecursionError, AttributeError):
         return None
 
 

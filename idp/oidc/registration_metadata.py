@@ -189,7 +189,7 @@ def _check_keys(metadata: Metadata) -> None:
         raise InvalidClientMetadataError("The members jwks and jwks_uri exclude each other.")
     if metadata.jwks:
         try:
-            if len(json.dumps(metadata.jwks)) > MOST_JWKS:
+            if len(json.dumps(metadata.jwks, allow_nan=False)) > MOST_JWKS:
                 raise ValueError("too large")
             check_public_keys(metadata.jwks)
         except (ValueError, RecursionError) as error:

@@ -83,7 +83,7 @@ def _say(language: str, key: str, **facts: Any) -> Markup:
 def _language_links(request: Request) -> list[tuple[str, str]]:
     """Each language with the address of this very page in it."""
     query = [(name, value) for name, value in parse_qsl(request.scope["query_string"].decode("latin-1")) if name != "lang"]
-    return [(one, f"{request.scope['path']}?{urlencode([*query, ('lang', one)])}") for one in words.LANGUAGES]
+    return [(one, f"?{urlencode([*query, ('lang', one)])}") for one in words.LANGUAGES]  # a path of `//` would name a host
 
 
 @cache

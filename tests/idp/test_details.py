@@ -63,6 +63,7 @@ BAD = [
     '[{"type":"seal_document","locations":[1]}]',
     '[{"type":"seal_document","identifier":{}}]',
     '[{"type":"seal_document","amount":NaN}]',
+    '[{"type":"seal_document","amount":1e999}]',
     '[{"type":"seal_document","x":"\\ud800"}]',
     "[" * 5000 + "]" * 5000,
     json.dumps([SEAL] * 21),
