@@ -15,7 +15,7 @@ from idp.clients.models import Client, find_client
 from idp.login import cookies
 from idp.login.models import AuthorizationRequest
 from idp.login.requests import find_request, mark_answered, store_request
-from idp.login.rules import SignedIn, Step, next_step
+from idp.login.rules import REQUEST_LIFETIME, SignedIn, Step, next_step
 from idp.login.sessions import Seen, seen_session
 from idp.oidc import decoupled, session_state, store
 from idp.oidc.answers import back_to_client
@@ -74,12 +74,16 @@ def _open_pushed(call: Call, ask: Ask, secret: str) -> None:
     """Ask what was pushed: it may be opened more than once before it is answered, but not after."""
     found = store.find(call.tx, Kind.PUSHED, secret)
     client_id = call.params.get("client_id")
-    if found is None or found.body["client"] != client_id or call.now >= found.expires_at or found.used_at:
+    if found is None or found.body["client"] != client_id or _too_old(call, found) or found.used_at:
         raise OAuth2Error(error="invalid_request_uri", description="The request_uri is unknown, used or too old.")
     pairs = [(name, value) for name, value in found.body["pairs"] if name != "client_id"]
     ask.pairs = [*pairs, ("client_id", str(client_id))]
     ask.params, ask.pushed, ask.signed = once(ask.pairs), True, found.body["signed"]
     ask.asked["pushed"] = secret
+
+
+def _too_old(call: Call, pushed: store.Found) -> bool:
+    return call.now >= pushed.expires_at - REQUEST_LIFETIME
 
 
 def _go_on(call: Call, request_id: str) -> Response:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from authlib.oauth2.rfc6749 import InvalidRequestError
 from starlette.responses import Response
 
+from idp.login.rules import REQUEST_LIFETIME
 from idp.oidc import store
 from idp.oidc.answers import issued
 from idp.oidc.checks import Ask, run_checks
@@ -29,7 +30,8 @@ def push(call: Call) -> Response:
     if (jkt := _bound_to(call, ask)) and "dpop_jkt" not in ask.params:
         kept.append(("dpop_jkt", jkt))
     body = {"client": call.client.id, "pairs": kept, "signed": ask.signed}
-    store.put(call.tx, Kind.PUSHED, secret, call.now + LIFETIME, body=body)
+    # Kept as long as somebody who has opened it in time may still be on the way to its answer: it is answered once.
+    store.put(call.tx, Kind.PUSHED, secret, call.now + LIFETIME + REQUEST_LIFETIME, body=body)
     return issued({"request_uri": f"{PUSHED}{secret}", "expires_in": int(LIFETIME.total_seconds())}, 201)
 
 
