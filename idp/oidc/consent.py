@@ -29,9 +29,10 @@ def ask_consent(request: Request, stored: Stored, session: Current) -> Response:
 def take_consent(
     stored: Stored, session: Current, tx: Tx, now: Now, decision: Annotated[Literal["allow", "deny"], Form()]
 ) -> Response:
-    if session is None or stored.client is None:
+    if session is None or stored.client is None or stored.hint_subject not in (None, session.account_id):
         return go_on(stored)
     audit.record(tx, now, f"consent.{decision}", actor=session.account_id, object=stored.client.id, scopes=shown(stored))
+    stored.hint_subject = session.account_id  # nobody else who signs in here goes on with it
     if decision == "deny":
         stored.denied_at = now
         return go_on(stored)

@@ -14,8 +14,21 @@ from idp.login.models import SignInSession
 from idp.oidc.claims import create_half_hash
 from shared import clock
 from shared.tokens import verify
-from tests.idp.conftest import API, APP, ISSUER, House
-from tests.idp.walk import answer_of, as_spa, ask, begin, exchange, follow, send_form, sign_in, tokens, who
+from tests.idp.conftest import API, APP, ISSUER, PASSWORD, House
+from tests.idp.walk import (
+    OWN_PAGE,
+    answer_of,
+    as_spa,
+    ask,
+    begin,
+    exchange,
+    follow,
+    read_form,
+    send_form,
+    sign_in,
+    tokens,
+    who,
+)
 
 WEB = ("client_secret_basic", "RS256", "web")
 
@@ -147,6 +160,17 @@ def test_consent_is_asked_once_and_can_be_refused(house: House) -> None:
     assert "code" in answer_of(begin(browser, prompt="none", **other))
     assert 'id="consent-allow"' in begin(browser, **(other | {"scope": "openid org"})).text
     assert {"consent.deny", "consent.allow"} <= set(house.acts())
+
+
+def test_nobody_goes_on_with_what_another_person_has_allowed(house: House) -> None:
+    browser = house.browser()
+    consent = sign_in(browser, begin(browser, client_id="other", redirect_uri="https://o.test/cb"))
+    allowed = send_form(browser, consent, decision="allow")
+    sign_in(browser, begin(browser, prompt="login"), "thienbd", PASSWORD + "2")
+    assert send_form(browser, consent, decision="allow").status_code == 403  # the form is the other's
+    mine = read_form(browser.get("/password"))[1]["form_token"]
+    browser.post(read_form(consent)[0], data={"form_token": mine, "decision": "allow"}, headers=OWN_PAGE)
+    assert answer_of(follow(browser, allowed))["error"] == "login_required"
 
 
 def test_a_pushed_request_is_answered_once(house: House) -> None:
