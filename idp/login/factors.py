@@ -16,6 +16,7 @@ from idp.login.rules import normal_code
 from idp.login.totp import SECRET_BYTES, last_step, matching_step
 from idp.settings import IdpSettings
 from shared import audit
+from shared.db import lock
 from shared.ids import short_code
 from shared.prepared import Prepared
 
@@ -35,6 +36,7 @@ def has_factor(tx: Session, account_id: str) -> bool:
 def propose(tx: Session, now: datetime, settings: IdpSettings, account_id: str) -> bytes:
     """A fresh secret to enrol with; it counts for nothing until a code of it was typed. Refuses to touch one that counts."""
     secret = os.urandom(SECRET_BYTES)
+    lock(tx, f"second-factor of {account_id}")  # of two clicks, one makes the row
     factor = tx.get(SecondFactor, account_id)
     if factor and factor.confirmed_at:
         return _secret(settings, factor)

@@ -17,7 +17,7 @@ from idp.oidc.models import Grant, LogoutNotice
 from idp.oidc.outbound import Dialled, dialled
 from idp.settings import IdpSettings
 from shared import clock
-from shared.db import Database
+from shared.db import Database, lock
 from shared.ids import new_id
 from shared.tokens import sign
 
@@ -50,9 +50,9 @@ def logout_token(tx: Session, now: datetime, settings: IdpSettings, notice: Logo
 def notices(tx: Session, session_id: str) -> list[LogoutNotice]:
     """One for each application that was signed in through the session; made where missing."""
     apps = set(tx.scalars(select(Grant.client_id).where(Grant.session_id == session_id)))
-    known = {notice.client_id: notice for notice in tx.scalars(select(LogoutNotice).filter_by(session_id=session_id))}
-    for client_id in apps - known.keys():
-        tx.add(LogoutNotice(session_id=session_id, client_id=client_id))
+    lock(tx, f"notices/{session_id}")  # the page and the job may come at once
+    known = set(tx.scalars(select(LogoutNotice.client_id).filter_by(session_id=session_id)))
+    tx.add_all(LogoutNotice(session_id=session_id, client_id=client_id) for client_id in apps - known)
     tx.flush()
     return list(tx.scalars(select(LogoutNotice).filter_by(session_id=session_id).order_by(LogoutNotice.client_id)))
 
