@@ -88,7 +88,10 @@ class TurnoutFrame(View):
 
 
 class PresenceFrame(View):
-    """Members whose tablets are connected; for the desk only. Not part of the log."""
+    """Members whose tablets are connected, to whichever process; for the desk only. Not part of the log.
+
+    Who comes or goes at another process is told some seconds later; whom a process served that died, goes after 25 s.
+    """
 
     type: Literal["presence"] = "presence"
     members: list[str]

@@ -15,6 +15,7 @@ from meetings.live import log
 from meetings.live.doors import retry_hint
 from meetings.live.frames import BridgesFrame, EventsFrame, Frame, HeartbeatFrame, Hello, PresenceFrame, TurnoutFrame
 from meetings.live.log import Level
+from meetings.live.presence import HINT, Presence, Present
 from meetings.live.wires import PING, Way, finished
 from shared.clock import now
 from shared.db import Database
@@ -85,9 +86,8 @@ class Room:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
     turnout: TurnoutFrame | None = None
-    presence: list[str] = field(default_factory=list)
+    present: Present = field(default_factory=Present)
     bridges: BridgesFrame | None = None
-    moved: bool = False  # somebody came or went
     reading: bool = False
     rights_at: float = 0.0
     beat_at: float = 0.0
@@ -115,6 +115,7 @@ class Hub:
     def __init__(self, db: Database, turnout: Turnout, ended: Ended, levels: Levels, measure: Measure) -> None:
         self._db, self._turnout, self._ended, self._levels, self._measure = db, turnout, ended, levels, measure
         self._rooms: dict[str, Room] = {}
+        self._presence = Presence(db)
         self._tasks: set[asyncio.Task[None]] = set()
         self.of_session: Counter[str] = Counter()
         self.of_member: Counter[str] = Counter()
@@ -124,12 +125,13 @@ class Hub:
         return self.of_session.total()
 
     def heard(self, topic: str) -> None:
-        """A hint from the bus: `ended:SID`, or the id of a meeting that has news."""
+        """A hint from the bus: `ended:SID`, or the id of a meeting that has news, or of which another process serves others."""
         if topic.startswith("ended:"):
             for room in self._rooms.values():
                 _end(room, {topic.removeprefix("ended:")})
-        elif topic in self._rooms:
-            self._rooms[topic].wake.set()
+        elif there := self._rooms.get(topic.removeprefix(HINT)):
+            there.present.asked |= topic.startswith(HINT)
+            there.wake.set()
 
     def work(self, deed: Awaitable[None]) -> None:
         """Run it beside everything else, and hold it until it is done."""
@@ -148,14 +150,15 @@ class Hub:
     def join(self, room: Room, listener: Listener) -> None:
         """From here on the listener is told everything; what it then reads of the past may overlap, never gap."""
         room.listeners[listener.level].add(listener)
-        room.moved = True
+        room.present.moved = True
         self.of_session[listener.sid] += 1
         self.of_member[listener.member_id] += 1
         listener.joined_at = asyncio.get_running_loop().time()
         if room.turnout:  # what is told beside the log stands in no snapshot: a newcomer hears it at once
             listener.wire.write(encode(_for(listener.level, room.turnout)))
         if listener.level >= Level.DESK:
-            listener.wire.write(encode(PresenceFrame(members=room.presence)))
+            room.present.asked = True
+            listener.wire.write(encode(PresenceFrame(members=room.present.told)))
             if room.bridges:
                 listener.wire.write(encode(room.bridges))
 
@@ -173,7 +176,7 @@ class Hub:
                 del counter[name]
         if room := self._rooms.get(listener.meeting_id):
             room.listeners[listener.level].discard(listener)
-            room.moved = True
+            room.present.moved = True
 
     def close(self) -> None:
         """The process is going: every socket is told to come back."""
@@ -182,6 +185,7 @@ class Hub:
                 listener.restart()
             if room.task:
                 room.task.cancel()
+        self._presence.close()
 
     async def _watch(self, meeting_id: str, room: Room) -> None:
         clock = asyncio.get_running_loop().time
@@ -211,7 +215,7 @@ class Hub:
         if instant >= room.rights_at + RIGHTS:
             room.rights_at = instant
             await self._look_up_rights(meeting_id, room)
-        await self._tell_presence(room)
+        await self._tell_presence(meeting_id, room, instant)
         self._measure(self, meeting_id, room, instant)
         if instant >= room.beat_at + BEAT:
             room.beat_at = instant
@@ -263,15 +267,12 @@ class Hub:
         if epoch != room.epoch:
             room.seq, room.epoch = await self._db.reads.run(lambda tx: log.position(tx, meeting_id))
 
-    async def _tell_presence(self, room: Room) -> None:
-        if not room.moved:
-            return
-        room.moved = False
-        listeners = room.listeners[Level.DELEGATE] | room.listeners[Level.DESK]
-        presence = sorted({listener.member_id for listener in listeners})
-        if presence != room.presence:
-            room.presence = presence
-            await room.say({Level.DESK: encode(PresenceFrame(members=presence))})
+    async def _tell_presence(self, meeting_id: str, room: Room, instant: float) -> None:
+        present, desk = room.present, room.listeners[Level.DESK]
+        if present.moved and present.is_news(one.member_id for one in room.listeners[Level.DELEGATE] | desk):
+            await room.say({Level.DESK: encode(PresenceFrame(members=present.told))})
+        if present.is_due(instant):
+            self.work(self._presence.exchange(meeting_id, present, instant, desk=bool(desk)))
 
 
 def _end(room: Room, sids: set[str]) -> None:

@@ -33,6 +33,17 @@ class Event(Base):
     hash: Mapped[str]
 
 
+class Connected(Base):
+    """Members whose tablets one process serves in a meeting, as it last wrote it down."""
+
+    __tablename__ = "connected"
+
+    meeting_id: Mapped[str] = mapped_column(primary_key=True)
+    node: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    members: Mapped[list[str]] = mapped_column(JSON)
+
+
 class Ticket(Base):
     """One entry to one socket, within a minute, for who asked for it."""
 

@@ -26,6 +26,7 @@ ROOMS_OWN = {
         "frames.py",
         "hub.py",
         "log.py",
+        "presence.py",
         "relay.py",
         "snapshot.py",
         "socket.py",

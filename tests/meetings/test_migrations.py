@@ -29,16 +29,16 @@ def test_a_migration_waits_for_a_table_in_short_turns_and_changes_nothing_until_
         assert migrate.pending(db.engine, "meetings") == []
         return
     with db.engine.begin() as connection:
-        connection.execute(text("DROP TABLE bridge_heard"))
-        connection.execute(text("UPDATE alembic_version_meetings SET version_num = '0006'"))
-        connection.execute(text("CREATE TABLE bridge_heard (stands_in_the_way integer)"))
+        connection.execute(text("DROP TABLE connected"))
+        connection.execute(text("UPDATE alembic_version_meetings SET version_num = '0007'"))
+        connection.execute(text("CREATE TABLE connected (stands_in_the_way integer)"))
     reader, waited = db.engine.connect(), []
     reader.execute(text("LOCK TABLE alembic_version_meetings IN ACCESS EXCLUSIVE MODE"))
 
     def let_go(seconds: float) -> None:
         waited.append(seconds)
         if len(waited) == 2:
-            reader.execute(text("DROP TABLE bridge_heard"))
+            reader.execute(text("DROP TABLE connected"))
             reader.get_transaction().commit()
 
     monkeypatch.setattr(migrate, "PATIENCE", "20ms")

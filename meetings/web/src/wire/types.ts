@@ -2773,7 +2773,9 @@ export interface components {
         };
         /**
          * PresenceFrame
-         * @description Members whose tablets are connected; for the desk only. Not part of the log.
+         * @description Members whose tablets are connected, to whichever process; for the desk only. Not part of the log.
+         *
+         *     Who comes or goes at another process is told some seconds later; whom a process served that died, goes after 25 s.
          */
         PresenceFrame: {
             /** Members */
