@@ -64,7 +64,7 @@ def _read(text: str) -> x509.Certificate | None:
         if plain.startswith("-----BEGIN"):
             return x509.load_pem_x509_certificate(plain.encode())
         return x509.load_der_x509_certificate(b64decode(plain.strip(':"'), validate=True))
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         return None
 
 

@@ -127,7 +127,9 @@ def test_whom_the_proxy_forwards_for_is_never_the_proxy(house: House, root: Auth
 
 def test_two_certificates_a_broken_one_and_none_are_refused(house: House, root: Authority) -> None:
     client_id, mine = client_of_a_name(house), quote(pem(issue(DN, root)))
-    for sent in ([mine, mine], ["x"], [""], ["%ff"], ["-----BEGIN CERTIFICATE-----"], ["A" * 20_000], []):
+    of_no_version = b64encode(der(issue(DN, root)).replace(b"\xa0\3\2\1\2", b"\xa0\3\2\1\7", 1)).decode()
+    broken = (["x"], [""], ["%ff"], ["-----BEGIN CERTIFICATE-----"], ["A" * 20_000], [of_no_version])
+    for sent in ([mine, mine], *broken, []):
         assert ask(by_proxy(house, *sent), client_id).json()["error"] == "invalid_client"
 
 
