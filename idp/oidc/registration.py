@@ -47,7 +47,8 @@ def manage(call: Call) -> Response:
 
 
 def _read(call: Call, client: Client) -> Response:
-    return issued(describe(client, call.settings.issuer))
+    # RFC 7592, 3: with the token, of which only the digest is kept.
+    return issued(describe(client, call.settings.issuer) | {"registration_access_token": _bearer(call)})
 
 
 def _change(call: Call, client: Client) -> Response:
