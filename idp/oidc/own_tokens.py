@@ -19,7 +19,8 @@ LONGEST_TOKEN = 8192  # signs
 
 @dataclass(frozen=True, slots=True)
 class OwnToken:
-    """`living` is None for a client's token on its own behalf; else its scopes are those of the token."""
+    """`living` is None for a client's token on its own behalf; else its scopes are those of the token. Its `scope` is without
+    what was since taken from the client."""
 
     claims: dict[str, Any]
     client: Client
@@ -45,19 +46,18 @@ def read_access_token(call: Call, token: str, audience: str | None = None) -> Ow
     if client is None:
         return None
     jti = str(claims["jti"])
+    said = [scope for scope in claims["scope"].split() if scope in client.scopes]  # not what was since taken from the client
     if "grant_id" not in claims:
         revoked = kept(call.tx, f"revoked/{jti}", lambda: store.find(call.tx, Kind.REVOKED, jti), until_written=True)
-        return None if revoked else OwnToken(claims, client, None)
+        return None if revoked else OwnToken(claims | {"scope": " ".join(said)}, client, None)
     grant_id = str(claims["grant_id"])
     living = kept(call.tx, f"grant/{grant_id}/{jti}", lambda: read_grant(call.tx, grant_id, jti), until_written=True)
     if living is None or not living.is_living(call.now, call.settings):
         return None
-    said = claims["scope"].split()
-    said = [scope for scope in said if scope in client.scopes]  # not what was since taken from the client
     if said != living.scopes or living.client_id != client.id:  # narrowed by refreshing, or exchanged by another client
         asked = living.asked if living.client_id == client.id else {}
         living = replace(living, scopes=[scope for scope in living.scopes if scope in said], asked=asked)
-    return OwnToken(claims, client, living)
+    return OwnToken(claims | {"scope": " ".join(living.scopes)}, client, living)
 
 
 def concerns(own: OwnToken, client: Client) -> bool:

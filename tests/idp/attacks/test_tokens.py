@@ -211,6 +211,7 @@ def test_c12_a_scope_taken_from_the_client_is_taken_from_its_grants(house: House
     assert "name" in who(house, got["access_token"]).json()
     house.change_client(auth[0], scopes=["openid"])
     assert set(who(house, got["access_token"]).json()) == {"sub"}
+    assert post(house, "/introspect", auth, token=got["access_token"]).json()["scope"] == "openid"
     fresh = post(house, "/token", auth, grant_type=REFRESH, refresh_token=got["refresh_token"]).json()
     assert fresh["scope"] == "openid"
     assert set(who(house, fresh["access_token"]).json()) == {"sub"}
