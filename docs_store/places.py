@@ -48,9 +48,9 @@ class Folder:
 
     def write(self, path: str, chunks: Iterator[bytes]) -> None:
         target = self._root / path
-        target.parent.mkdir(mode=0o700, exist_ok=True)
         aside = target.with_name(f".{secrets.token_hex(8)}")
         try:
+            target.parent.mkdir(mode=0o700, exist_ok=True)
             with open(aside, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
                 file.writelines(chunks)
                 file.flush()

@@ -32,6 +32,7 @@ PAPER = re.compile(rb"/api/meetings/[\w-]{1,64}/papers/[\w-]{1,64}/file(\?[^#]{0
 ASSET = re.compile(rb"/assets(/[\w-]+(\.[\w-]+)*)+")  # no segment that a proxy could take for a way out
 TAG = re.compile(r'"([0-9a-f]{64})"')
 LARGEST, LARGEST_ASSET = 101 << 20, 8 << 20  # bytes; what is larger only passes through
+BESIDE = 64 << 10  # bytes on the disk beside a paper's own: its seals, its folder
 MOST_ASSETS = 32 << 20  # bytes, in memory
 MOST_TAGS = 10_000
 AT_ONCE = 2  # papers that are being fetched, each held in memory meanwhile
@@ -49,7 +50,7 @@ class Checked(Store):
 
 
 class Shelf:
-    """Papers on the disk, bounded: the longest unused go first."""
+    """Papers on the disk, bounded by what they may take and by what the disk holds: the longest unused go first."""
 
     def __init__(self, folder: Path, secret: str, most: int) -> None:
         self._store, self._most = Checked(connect(str(folder)), derive_key(secret, "relay/papers")), most
@@ -75,11 +76,24 @@ class Shelf:
                 self._sizes.move_to_end(sha256)
         return answer
 
+    def could_hold(self, size: int) -> bool:
+        """If all others went."""
+        with self._turn:
+            return size + BESIDE <= self._store.free()[0] + sum(self._sizes.values())
+
     def put(self, content: BytesIO, sha256: str) -> None:
         """`ValueError` for content that has another hash."""
         if hashlib.sha256(content.getbuffer()).hexdigest() != sha256:
             raise ValueError("not the content that was announced")
-        blob = self._store.put(content)
+        while True:
+            try:
+                blob = self._store.put(content)
+                break
+            except NoRoom:
+                with self._turn:
+                    if not self._sizes:
+                        raise
+                    self._drop_oldest()
         with self._turn:
             self._sizes[sha256] = blob.size
         self._make_room()
@@ -89,10 +103,13 @@ class Shelf:
             self._sizes.pop(sha256, None)
         self._store.forget(sha256)
 
+    def _drop_oldest(self) -> None:
+        self._store.forget(self._sizes.popitem(last=False)[0])
+
     def _make_room(self) -> None:
         with self._turn:
             while len(self._sizes) > 1 and sum(self._sizes.values()) > self._most:
-                self._store.forget(self._sizes.popitem(last=False)[0])
+                self._drop_oldest()
 
 
 class Papers:
@@ -108,6 +125,9 @@ class Papers:
             answer, known = await self._ask(asked)
             sha256 = known if answer.status_code == 304 else self._take(asked, answer)
             if sha256 is None:
+                if "range" in asked.headers:  # it was asked for the whole
+                    await answer.aclose()
+                    break
                 await give(answer, send)
                 return
             try:
@@ -153,6 +173,8 @@ class Papers:
         if not tag or not whole or not size.isdecimal() or int(size) > LARGEST:
             return None
         sha256 = tag.group(1)
+        if sha256 not in self._shelf and sha256 not in self._coming and not self._shelf.could_hold(int(size)):
+            return None
         self._tags[asked.target] = sha256
         if len(self._tags) > MOST_TAGS:
             self._tags.popitem(last=False)

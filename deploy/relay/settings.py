@@ -19,7 +19,11 @@ class RelaySettings(FromEnvironment):
     relay_client_id: str = Field(description="The relay's own client there.")
     relay_client_secret: SecretStr = Field(description="That client's secret; the key of the cache derives from it, too.")
     cache_folder: str = Field("var/relay", description="Where papers are kept, encrypted.")
-    cache_bytes: int = Field(2 << 30, ge=1 << 20, description="How much of them is kept; the longest unused go first.")
+    cache_bytes: int = Field(
+        2 << 30,
+        ge=1 << 20,
+        description="How much of them is kept, or less where the disk is full; the longest unused go first.",
+    )
     tls_certificate: str = Field("", description="PEM file with the certificate for the name in `PUBLIC_URL`, and its chain.")
     tls_key: str = Field("", description="PEM file with its key.")
     upstream_ca: str = Field("", description="PEM file of authorities to trust upstream, beside the usual ones.")
