@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -176,6 +177,11 @@ def _without_port(parts: SplitResult) -> tuple[str, ...]:
 
 def host_of(uri: str) -> str:
     return urlsplit(uri).hostname or ""
+
+
+def sector(sector_identifier_uri: str, redirect_uris: Sequence[str]) -> str:
+    """Within which a person has one pairwise subject (OpenID Connect Core, 8.1)."""
+    return host_of(sector_identifier_uri or next(iter(redirect_uris), ""))
 
 
 def origin(uri: str) -> str:

@@ -10,7 +10,7 @@ from authlib.oidc.core.util import create_half_hash
 from sqlalchemy.orm import Session
 
 from idp.clients.models import Client
-from idp.clients.rules import host_of
+from idp.clients.rules import sector
 from idp.keys.actions import signing_key
 from idp.keys.sealing import derive
 from idp.oidc.living import Living
@@ -66,8 +66,8 @@ def subject(settings: IdpSettings, client: Client, account_id: str) -> str:
     """The `sub` by which this client knows the person; a pairwise one is the same for all clients of one sector (Core, 8.1)."""
     if client.subject_type != "pairwise":
         return account_id
-    sector = host_of(client.sector_identifier_uri or client.redirect_uris[0])
-    return sha256(_salt(settings.secret.get_secret_value()) + f"{sector}|{account_id}".encode()).hexdigest()
+    known_in = sector(client.sector_identifier_uri, client.redirect_uris)
+    return sha256(_salt(settings.secret.get_secret_value()) + f"{known_in}|{account_id}".encode()).hexdigest()
 
 
 @cache

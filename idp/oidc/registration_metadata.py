@@ -13,7 +13,7 @@ from authlib.oauth2.rfc7591.errors import (
 
 from idp.clients.models import Client
 from idp.clients.problems import BadClientAddress, TooWeakForProfile
-from idp.clients.rules import CIBA, CODE, ApplicationType, AuthMethod, Metadata, host_of, origin
+from idp.clients.rules import CIBA, CODE, DEVICE, ApplicationType, AuthMethod, Metadata, host_of, origin, sector
 from idp.oidc.outbound import Fetched
 from shared.tokens import check_public_keys
 from shared.words import nfc
@@ -97,6 +97,8 @@ def read_metadata(body: Any, provider: dict[str, Any], fetched: Fetched, before:
     _check_response_types(body, metadata)
     _check_keys(metadata)
     _check_sector(metadata, fetched)
+    if metadata.subject_type == "pairwise":
+        _check_pairwise(metadata, before)
     return metadata
 
 
@@ -214,3 +216,16 @@ def _check_sector(metadata: Metadata, fetched: Fetched) -> None:
         hosts = {host_of(one) for one in metadata.redirect_uris}
         if len(hosts) != 1 or "" in hosts:
             raise InvalidClientMetadataError("Pairwise subjects need redirect URIs of one host, or a sector_identifier_uri.")
+
+
+def _check_pairwise(metadata: Metadata, before: Client | None) -> None:
+    """What proves a sector is that answers go to its addresses alone: by any other way a client could learn whom others know
+    by which name."""
+    if {DEVICE, CIBA} & {*metadata.grant_types}:
+        raise InvalidClientMetadataError("Pairwise subjects go with redirect URIs only, not with the device grant or CIBA.")
+    if before and (before.subject_type != "pairwise" or _sector(before) != _sector(metadata)):
+        raise InvalidClientMetadataError("A client does not change the sector of its pairwise subjects.")
+
+
+def _sector(one: Client | Metadata) -> str:
+    return sector(one.sector_identifier_uri, one.redirect_uris)
