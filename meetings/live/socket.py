@@ -29,6 +29,7 @@ router = APIRouter()
 TOGETHER = 0.02  # seconds in which those who come share a transaction, while many come
 TICKET_LIFE = timedelta(minutes=1)
 TAIL_LIMIT = 1000  # a reader further behind gets a snapshot
+MOST_TAILS = 10  # that are kept: thousands who lost their lines at one event and come back at once are told the same
 SOCKETS_PER_SESSION, SOCKETS_PER_MEMBER = 5, 50
 NO_ENTRY, TOO_MANY = 4403, 4429
 
@@ -77,6 +78,7 @@ class Front:
         self.hub, self.db, self.cast = hub, db, cast
         self.doors, self.snapshots = Doors(), Snapshots(db)
         self.tickets = db.group("tickets", pause=TOGETHER)
+        self._tails: dict[tuple[str, Level, str, int, int], bytes] = {}  # meeting, level, epoch, from event, to event
 
     async def enter(self, socket: WebSocket, wire: Wire, ticket: str) -> None:
         found = await self.find(ticket)
@@ -142,16 +144,21 @@ class Front:
         """The tail where epoch and distance allow it, else a snapshot: recovery is the same as starting."""
         since = hello.since
 
-        def read(tx: Session) -> EventsFrame | None:
+        def read(tx: Session) -> bytes | None:
             seq, epoch = log.position(tx, meeting_id)
             if hello.epoch != epoch or since is None or not 0 <= seq - since <= TAIL_LIMIT:
                 return None
-            tail = log.tail(tx, meeting_id, since, TAIL_LIMIT) if since < seq else []
-            seen = [log.logged(event) for event in tail if event.level <= level]
-            return EventsFrame(after=since, up_to=seq, events=seen)
+            which = (meeting_id, level, epoch, since, seq)
+            if not (told := self._tails.get(which)):
+                tail = log.tail(tx, meeting_id, since, TAIL_LIMIT) if since < seq else []
+                seen = [log.logged(event) for event in tail if event.level <= level]
+                told = encode(EventsFrame(after=since, up_to=seq, events=seen))
+                if len(self._tails) >= MOST_TAILS:
+                    self._tails.clear()
+                self._tails[which] = told
+            return told
 
-        told = await self.db.reads.run(read)
-        return encode(told) if told else await self.snapshots.frame(meeting_id, level)
+        return await self.db.reads.run(read) or await self.snapshots.frame(meeting_id, level)
 
 
 def wire_of(socket: WebSocket) -> Wire:

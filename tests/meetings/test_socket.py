@@ -1,5 +1,6 @@
 """The live socket: who may enter, what is read aloud to whom, and how it ends."""
 
+import asyncio
 import json
 from contextlib import ExitStack
 from datetime import timedelta
@@ -10,9 +11,11 @@ from sqlalchemy import select, text, update
 
 from meetings.access import actions as access
 from meetings.access.models import EndedSession
-from meetings.live import hub, socket
+from meetings.live import hub, log, socket
 from meetings.live.apply import apply
-from meetings.live.events import event_adapter
+from meetings.live.events import BridgeNoted, event_adapter
+from meetings.live.frames import Hello
+from meetings.live.log import Level
 from meetings.live.models import MeetingLog, Ticket
 from meetings.live.views import State
 from shared import clock
@@ -113,6 +116,23 @@ def test_after_a_cut_only_what_was_missed_is_told(web):
     for one in missed["events"]:
         state = apply(state, event_adapter.validate_python(one["event"]))
     assert state == State.model_validate(web.call("m3", "GET", "").json()["state"])
+
+
+def test_what_many_have_missed_is_made_once_until_there_is_more(web):
+    start = web.call("m3", "GET", "").json()
+    web.house.open()
+    front, hello = web.client.app.state.front, Hello(type="hello", epoch=start["epoch"], since=start["seq"])
+    missed = lambda level: asyncio.run(front._catch_up(web.house.meeting_id, level, hello))  # noqa: E731
+    told = missed(Level.DELEGATE)
+    assert missed(Level.DELEGATE) is told
+    note = BridgeNoted(bridge_id="b", text="Gọi lại sau")
+    with web.client.app.state.db.write() as tx:
+        log.append(tx, clock.now(), web.house.meeting_id, note, actor="-", level=Level.DESK)
+    more, desk = missed(Level.DELEGATE), missed(Level.DESK)
+    assert more != told
+    assert b"bridge.noted" not in more
+    assert b"bridge.noted" in desk
+    assert missed(Level.DELEGATE) is more
 
 
 @pytest.mark.parametrize("stand", ["another epoch", "the future", "long ago"])
