@@ -170,9 +170,9 @@ def links_reset(run: Run) -> None:
     lose(run, Loss(RESET), 5)
 
 
-@fault("F6d", "the whole province away for five minutes: its bridges are lost and back, the quorum with them")
+@fault("F6d", "the whole province away for five minutes: its bridges are lost and back, the quorum with them", tiers="")
 def province_away(run: Run) -> None:
-    lose(run, Loss(seconds=300, rooms=True), 1)
+    lose(run, Loss(seconds=300, rooms=True), DEVICES)
 
 
 @fault("F6e", "links that are lost and back three times, without a word and with resets")

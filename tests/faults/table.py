@@ -112,7 +112,7 @@ FAULTS: dict[str, Entry] = {}
 
 
 def fault(id: str, title: str, *, tiers: str = "b") -> Callable[[Deed], Deed]:
-    """Register a fault; `tiers` "ab" runs in both, "b" in the long one only."""
+    """Register a fault; `tiers` "ab" runs in both, "b" in the long one only, "" where it is named only: it takes its time."""
 
     def register(deed: Deed) -> Deed:
         assert id not in FAULTS, id
