@@ -75,9 +75,10 @@ class Presence:
 
     def _swap(self, meeting_id: str, here: set[str], moved: bool, at: datetime, desk: bool, tx: Session) -> set[str]:
         mine, since = {"meeting_id": meeting_id, "node": self._node}, at - FRESH
-        if moved or not _STILL.run(tx, **mine, now=at):
+        if moved or (here and not _STILL.run(tx, **mine, now=at)):
             _FORGET.run(tx, **mine, since=since)
-            _KEEP.run(tx, **mine, at=at, members=sorted(here))
+            if here:
+                _KEEP.run(tx, **mine, at=at, members=sorted(here))
             if bus := tx.info.get("bus"):
                 after_commit(tx, partial(bus.publish, HINT + meeting_id))
         return {one for (members,) in _OTHERS.all(tx, **mine, since=since) for one in members} if desk else set()

@@ -64,8 +64,9 @@ def test_the_desk_is_told_who_is_connected_to_any_process_and_who_has_gone(nodes
             with tablet(other, "secretary") as late:
                 assert told(late, house, "chair", "m3", "m4", "secretary")
                 assert told(desk, house, "chair", "m3", "m4", "secretary")
+                assert len(rows(house)) == 2, "one for each process, however long it goes on"
         assert told(desk, house, "chair", "m3")
-    assert len(rows(house)) == 2, "one for each process, however long it goes on"
+        assert len(rows(house)) == 1, "and none where nobody is"
 
 
 def test_whom_a_process_served_that_died_are_gone_when_its_row_is_old(nodes, house):
