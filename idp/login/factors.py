@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from idp.keys.sealing import derive, seal, unseal
 from idp.login.lockout import count_wrong_code, need_code_tries
 from idp.login.models import RecoveryCode, SecondFactor
-from idp.login.problems import WrongCode
+from idp.login.problems import CodesWait, WrongCode
 from idp.login.rules import normal_code
 from idp.login.totp import SECRET_BYTES, last_step, matching_step
 from idp.settings import IdpSettings
@@ -19,6 +19,7 @@ from shared import audit
 from shared.db import lock
 from shared.ids import short_code
 from shared.prepared import Prepared
+from shared.problems import Problem
 
 PURPOSE = "one-time-passwords"
 RECOVERY_CODES = 10
@@ -80,7 +81,10 @@ def unused_codes(tx: Session, account_id: str) -> int:
 def prove(tx: Session, now: datetime, settings: IdpSettings, account_id: str, typed: str) -> None:
     """Take a code of the application or a recovery code, each once. `CodesWait` and `WrongCode` are to be answered, not passed
     on, so that the count is kept: five wrong ones in a quarter of an hour, in however many sessions."""
-    need_code_tries(tx, now, _tries(account_id))
+    try:
+        need_code_tries(tx, now, _tries(account_id))
+    except CodesWait as problem:
+        raise _refused(tx, now, account_id, problem) from None
     factor = tx.get(SecondFactor, account_id, populate_existing=True)
     if factor and factor.confirmed_at and _is_code(tx, now, settings, factor, typed):
         return
@@ -88,8 +92,12 @@ def prove(tx: Session, now: datetime, settings: IdpSettings, account_id: str, ty
         audit.record(tx, now, "recovery-code.used", actor=account_id, object=account_id)
         return
     count_wrong_code(tx, now, _tries(account_id))
-    audit.record(tx, now, "second-factor.refused", actor=account_id, object=account_id)
-    raise WrongCode()
+    raise _refused(tx, now, account_id, WrongCode())
+
+
+def _refused(tx: Session, now: datetime, account_id: str, problem: Problem) -> Problem:
+    audit.record(tx, now, "second-factor.refused", actor=account_id, object=account_id, reason=problem.code)
+    return problem
 
 
 def remove_factor(tx: Session, now: datetime, account_id: str, *, actor: str) -> None:

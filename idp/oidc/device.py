@@ -25,6 +25,7 @@ from idp.oidc.client_auth import authenticate
 from idp.oidc.endpoint import Call, endpoint
 from idp.oidc.store import Kind
 from idp.pages.page import show
+from shared import audit
 from shared.clock import Now
 from shared.db import Tx
 from shared.ids import digest, short_code
@@ -79,6 +80,7 @@ def take_code(
     try:
         members = _waiting_behind(tx, now, user_code, session.account_id)
     except Problem as problem:  # answered here, so that the count is kept
+        audit.record(tx, now, "user-code.refused", actor=session.account_id, reason=problem.code)
         return show(request, "device.html", problem=problem, field="user_code", user_code=user_code)
     response = RedirectResponse("", 303)
     stored = store_request(tx, now, browser=cookies.ensure_device(request, response), **members)

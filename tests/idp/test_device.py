@@ -152,6 +152,7 @@ def test_five_wrong_codes_close_the_page_for_a_quarter_of_an_hour(house: House) 
     assert 'data-code="codes-wait"' in refused.text
     another = house.browser()  # nor does another session of the same person help
     assert type_code(house, another, started["user_code"]).status_code == 429
+    assert house.acts().count("user-code.refused") == 6 + 2
     house.later(minutes=15)
     fresh = start(house)
     assert 'id="consent-device"' in follow(browser, send_form(browser, page, user_code=fresh["user_code"])).text
