@@ -32,7 +32,9 @@ def choose_language(accept: str, explicit: str | None = None) -> str:
 
 def say(language: str, packages: Sequence[str], key: str, /, **facts: Any) -> str:
     """The words for `key`, filled with `facts`; the key itself where words are missing (a test finds those)."""
-    template = catalogue(language, tuple(packages)).get(key, key)
+    template = catalogue(language, tuple(packages)).get(key)
+    if template is None:  # such a key may hold a stranger's words, and a pattern of theirs may take all the memory there is
+        return key
     try:
         return template.format(**facts)
     except (KeyError, IndexError):

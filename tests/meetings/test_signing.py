@@ -207,6 +207,12 @@ def test_anyone_can_ask_the_page_and_find_the_own_ballot(signing, signed, langua
 
 
 TALE = json.dumps({"format": "dienhong-evidence-1", "meeting": {"title": "<script>alert(1)</script>"}, "polls": [], "log": []})
+BALLOT = {"member_id": "m", "turn": 1, "choice": "}", "cast_at": "2026-12-09T08:00:00", "receipt": "", "code": "<B>"}
+POLL = {"id": "p", "number": "1.1", "title": "", "majority": "two_thirds", "chair_breaks_tie": False, "needed": 1} | {
+    "opened_at": BALLOT["cast_at"], "closed_at": BALLOT["cast_at"], "check_code": "", "electorate": ["m"], "ballots": [BALLOT],
+    "tally": dict.fromkeys(("in_favour", "against", "abstaining", "not_voted", "absent"), 0), "outcome": "{needed:>20000000}",
+}  # fmt: skip
+PATTERNS = json.dumps(json.loads(TALE) | {"members": ["m"], "polls": [POLL]})
 
 
 @pytest.mark.parametrize(
@@ -217,14 +223,16 @@ TALE = json.dumps({"format": "dienhong-evidence-1", "meeting": {"title": "<scrip
         with_evidence(b'{"format": ' + b"9" * 5000 + b"}"),
         with_evidence(b'{"format": "dienhong-evidence-1", "meeting": {"title": "\\ud800"}, "polls": [], "log": []}'),
         with_evidence(TALE.encode()),
+        with_evidence(PATTERNS.encode()),
     ],
-    ids=["text", "deep", "number", "surrogate", "script"],
+    ids=["text", "deep", "number", "surrogate", "script", "pattern"],
 )
 def test_a_hostile_file_is_told_as_not_whole(signing, pdf):
     answer = ask(signing, pdf, "<b>", name='"><script>x</script>.pdf')
     assert answer.status_code == 200
     assert say("vi", ("meetings",), "verify.broken") in answer.text
     assert "<script" not in answer.text
+    assert len(answer.text) < 10_000
     assert "default-src" in answer.headers["content-security-policy"]
 
 

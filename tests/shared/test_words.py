@@ -116,3 +116,8 @@ def test_a_fact_may_have_any_name():
     assert say("en", ("shared",), "problem.too-large", limit="{key}", key="k", language="l", packages="p") == (
         "Too large: {key} at most."
     )
+
+
+@pytest.mark.parametrize("key", ["verify.sum.{limit:>9}", "verify.choice.}", "{0}", "{limit.real}"])
+def test_a_key_without_words_is_no_pattern(key):
+    assert say("en", ("shared",), key, limit=7) == key
