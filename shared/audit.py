@@ -46,11 +46,17 @@ _HEAD = Prepared(select(AuditEvent.seq, AuditEvent.hash).order_by(AuditEvent.seq
 _APPEND = Prepared(insert(AuditEvent), *AuditEvent.__table__.c.keys())
 
 
-def record(tx: Session, now: datetime, act: str, *, actor: str = "-", object: str = "-", **facts: Any) -> None:
-    """Append one event in the caller's transaction. `facts` are plain JSON values and never secrets."""
-    if "audit_head" not in tx.info:  # held by the lock until the transaction ends
+def hold(tx: Session) -> None:
+    """The end of the chain, until the transaction ends. To be taken before rows that others change after a record of theirs:
+    in two orders they would wait for each other for ever."""
+    if "audit_head" not in tx.info:
         lock(tx, "audit")
         tx.info["audit_head"] = _HEAD.one(tx) or (0, "")
+
+
+def record(tx: Session, now: datetime, act: str, *, actor: str = "-", object: str = "-", **facts: Any) -> None:
+    """Append one event in the caller's transaction. `facts` are plain JSON values and never secrets."""
+    hold(tx)
     seq, previous = tx.info["audit_head"]
     event = {"seq": seq + 1, "at": now, "actor": actor, "act": act, "facts": facts, "previous": previous}
     event["object"] = object.replace("\0", "\ufffd")  # a path, perhaps, and PostgreSQL keeps no NUL

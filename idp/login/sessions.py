@@ -45,6 +45,7 @@ def start_session(
     The same person proving again who they are keeps the session, so their other applications stay signed in;
     another person's session in this browser ends.
     """
+    audit.hold(tx)
     token = new_token()
     if before and before.account_id != account_id:
         end_session(tx, now, tx.get_one(SignInSession, before.id), reason="replaced")
@@ -73,14 +74,17 @@ def is_alive(session: SignInSession, now: datetime, settings: IdpSettings) -> bo
     return session.ended_at is None and fresh and session.account.active
 
 
-def touch(session: SignInSession, now: datetime) -> None:
+def touch(tx: Session, session: SignInSession, now: datetime) -> None:
     """Use keeps a session from going idle; written at most once a minute."""
     if now - session.last_seen_at > TOUCH_EVERY:
+        audit.hold(tx)
         session.last_seen_at = now
 
 
 def end_session(tx: Session, now: datetime, session: SignInSession, *, reason: str) -> None:
     """End it; every grant given in it is dead from this instant, since a grant lives no longer than its session."""
+    audit.hold(tx)
+    tx.refresh(session, ["ended_at"])  # of two who end it at once, one does
     if session.ended_at is None:
         session.ended_at = now
         forget_written(tx)
@@ -98,6 +102,7 @@ def end_expired(db: Database, now: datetime, settings: IdpSettings) -> int:
         if not (ids := tx.scalars(found.limit(AT_ONCE)).all()):
             return 0
     with db.write() as tx:
+        audit.hold(tx)
         rows = select(SignInSession).where(SignInSession.id.in_(ids), SignInSession.ended_at.is_(None), over)
         sessions = list(tx.scalars(rows.with_for_update(of=SignInSession, skip_locked=True)))
         for session in sessions:
@@ -145,6 +150,7 @@ def seen_session(tx: Session, request: Request, now: datetime, settings: IdpSett
     if not is_fresh(now, last_seen_at, expires_at, settings.session_idle):
         return None
     if use and now - last_seen_at > TOUCH_EVERY:
+        audit.hold(tx)
         tx.connection().execute(update(SignInSession).where(_s.id == seen.id).values(last_seen_at=now))
     return seen
 
@@ -156,7 +162,7 @@ def _current(request: Request, tx: Tx, now: Now) -> SignInSession | None:
     session = tx.scalars(select(SignInSession).where(SignInSession.digest == digest(token))).first()
     if session is None or not is_alive(session, now, request.app.state.settings):
         return None
-    touch(session, now)
+    touch(tx, session, now)
     return session
 
 

@@ -71,6 +71,7 @@ def give_grant(
 def revoke(tx: Session, now: datetime, grant_id: str, reason: str, *, actor: str = "-") -> None:
     """Everything that was issued under a grant is dead from this instant."""
     living = GRANTS.c.id == grant_id, GRANTS.c.revoked_at.is_(None)
+    audit.hold(tx)
     if tx.connection().execute(update(GRANTS).where(*living).values(revoked_at=now)).rowcount:
         forget_written(tx)
         audit.record(tx, now, "grant.revoked", actor=actor, object=grant_id, reason=reason)
@@ -121,8 +122,10 @@ def keep_alive(tx: Session, now: datetime, settings: IdpSettings, living: Living
     if living.offline:
         until = now + settings.offline_lifetime
         if living.expires_at and until - living.expires_at > TOUCH_EVERY:
+            audit.hold(tx)
             tx.connection().execute(update(GRANTS).where(GRANTS.c.id == living.grant_id).values(expires_at=until))
     elif now - living.session_seen_at > TOUCH_EVERY:
+        audit.hold(tx)
         tx.connection().execute(update(SESSIONS).where(SESSIONS.c.id == living.session_id).values(last_seen_at=now))
 
 
@@ -133,6 +136,7 @@ def narrowed(tx: Session, living: Living, client: Client) -> Living:
         return living
     offline = living.offline and "offline_access" in scopes
     until = living.expires_at if offline else None
+    audit.hold(tx)
     left = {"scopes": scopes, "offline": offline, "expires_at": until}
     tx.connection().execute(update(GRANTS).where(GRANTS.c.id == living.grant_id).values(left))
     forget_written(tx)

@@ -10,8 +10,12 @@ from sqlalchemy.orm import Session
 
 from idp.login.factors import propose
 from idp.login.models import SignInSession
+from idp.login.sessions import TOUCH_EVERY, end_session
 from idp.oidc.backchannel import notices
-from shared import clock
+from idp.oidc.issuing import keep_alive
+from idp.oidc.living import read_grant
+from idp.oidc.models import Grant
+from shared import audit, clock
 from tests.idp.conftest import House
 from tests.idp.walk import tokens
 
@@ -20,11 +24,13 @@ WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_da
 
 @pytest.fixture
 def both(house: House) -> Callable[..., None]:
-    """The second deed begins before the first is committed, which happens when the second waits for it."""
+    """The second deed begins before the first is committed; that goes on with `then` when the second waits for it."""
     if house.db.is_sqlite:
         pytest.skip("SQLite lets one writer in")
 
-    def run(first: Callable[[Session], Any], second: Callable[[Session], Any]) -> None:
+    def run(
+        first: Callable[[Session], Any], second: Callable[[Session], Any], then: Callable[[Session], Any] = lambda _tx: None
+    ) -> None:
         def work() -> None:
             with house.db.write() as tx:
                 second(tx)
@@ -37,6 +43,7 @@ def both(house: House) -> Callable[..., None]:
                 with house.db.read() as looking:
                     while not late.done() and not looking.scalar(WAITING):
                         pass
+                then(tx)
             late.result(timeout=30)
 
     return run
@@ -51,3 +58,30 @@ def test_the_page_and_the_job_make_the_same_notices(house: House, both: Any) -> 
 
 def test_two_clicks_begin_one_second_factor(house: House, both: Any) -> None:
     both(*2 * [lambda tx: propose(tx, clock.now(), house.settings, house.filled.subject)])
+
+
+def test_who_uses_a_session_and_who_ends_it_do_not_wait_for_each_other(house: House, both: Any) -> None:
+    tokens(house, house.browser())
+    later = clock.now() + 2 * TOUCH_EVERY
+    with house.db.read() as tx:
+        living = read_grant(tx, tx.scalars(select(Grant.id)).one())
+
+    def end(tx: Session) -> None:
+        end_session(tx, later, tx.scalars(select(SignInSession)).one(), reason="signed-out")
+
+    both(
+        lambda tx: audit.record(tx, later, "grant.given"),
+        end,
+        lambda tx: keep_alive(tx, later, house.settings, living),
+    )
+    assert house.acts()[-2:] == ["grant.given", "session.ended"]
+
+
+def test_of_two_who_end_a_session_at_once_one_does(house: House, both: Any) -> None:
+    tokens(house, house.browser())
+
+    def end(tx: Session) -> None:
+        end_session(tx, clock.now(), tx.scalars(select(SignInSession)).one(), reason="signed-out")
+
+    both(end, end)
+    assert house.acts().count("session.ended") == 1
