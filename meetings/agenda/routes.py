@@ -10,7 +10,7 @@ from meetings.access.door import SignedIn
 from meetings.agenda import actions
 from meetings.agenda.door import Conducting, Preparing, Seated, find_seat
 from meetings.agenda.models import Meeting
-from meetings.bodies.models import Member
+from meetings.bodies.models import Member, is_seat_of
 from meetings.bodies.rules import Role
 from meetings.live import snapshot
 from meetings.live.snapshot import Snapshot
@@ -87,7 +87,7 @@ class TicketAnswer(View):
 @router.get("")
 def list_meetings(caller: SignedIn, tx: Read) -> list[MeetingView]:
     """The caller's meetings, newest first; drafts only for who prepares them."""
-    mine = select(Member.body_id).where(Member.username == caller.username, Member.active)
+    mine = select(Member.body_id).where(is_seat_of(caller))
     found = tx.scalars(select(Meeting).where(Meeting.body_id.in_(mine)).order_by(Meeting.starts_at.desc()).limit(200))
     shown = []
     for meeting in found:
@@ -102,7 +102,7 @@ def list_meetings(caller: SignedIn, tx: Read) -> list[MeetingView]:
 @router.post("", status_code=201)
 def create_meeting(caller: SignedIn, tx: Tx, now: Now, plan: NewMeeting) -> Created:
     """Open to the body's secretaries."""
-    mine = select(Member).where(Member.body_id == plan.body_id, Member.username == caller.username, Member.active)
+    mine = select(Member).where(Member.body_id == plan.body_id, is_seat_of(caller))
     member = tx.scalars(mine).first()
     if member is None:
         raise NotFound()

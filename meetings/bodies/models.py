@@ -1,8 +1,9 @@
-from sqlalchemy import ForeignKey, UniqueConstraint, func, select
+from sqlalchemy import ColumnElement, ForeignKey, UniqueConstraint, and_, func, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from meetings.bodies.rules import Role, Share
 from meetings.live.views import MemberView
+from shared.caller import Caller
 from shared.db import Base
 from shared.words import name_key, sort_key
 
@@ -60,6 +61,12 @@ class Member(Base):
     votes: Mapped[bool]
     active: Mapped[bool] = mapped_column(default=True)
     bridge_id: Mapped[str | None] = mapped_column(ForeignKey("bridge.id"))  # None: in the hall
+
+
+def is_seat_of(caller: Caller) -> ColumnElement[bool]:
+    """Of a member. A user name may pass to another person; a seat that is bound does not go with it."""
+    same_person = or_(Member.subject.is_(None), Member.subject == caller.subject)
+    return and_(Member.username == caller.username, Member.active, same_person)
 
 
 def members_of(tx: Session, body_id: str) -> list[Member]:

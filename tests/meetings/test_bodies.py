@@ -16,6 +16,7 @@ from meetings.bodies.sheet import COLUMNS, RowError
 from shared import clock
 from shared.problems import NotFound
 from tests.makers import make_body
+from tests.meetings.conftest import PUBLIC_URL
 
 HEADINGS = list(COLUMNS)
 
@@ -179,3 +180,14 @@ def test_faults_and_unknown_bodies_stop_an_import(db):
             actions.import_members(tx, clock.now(), body_id, [], [RowError(2, "Vai trò", "unknown")], "-")
         with pytest.raises(NotFound):
             actions.import_members(tx, clock.now(), "unknown", [], [], "-")
+
+
+def test_who_takes_over_a_user_name_does_not_take_over_the_seat(web, body):
+    assert web.call("secretary", "GET", "seat").status_code == 200  # binds it to the issuer's lasting id of the person
+    other = web.issuer.token("secretary", audience=PUBLIC_URL, sub="sub-another")
+    plan = {"body_id": body, "title": "Phiên họp", "starts_at": "2026-12-09T08:00:00Z"}
+    asked = [("GET", f"/api/bodies/{body}/members", {}), ("POST", "/api/meetings", {"json": plan})]
+    for method, path, arguments in asked:
+        assert web.call("secretary", method, path, token=other, **arguments).status_code == 404
+        assert web.call("secretary", method, path, **arguments).status_code in (200, 201)
+    assert [web.call("secretary", "GET", "/api/bodies", token=one).json() == [] for one in (other, None)] == [True, False]
