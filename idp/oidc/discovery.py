@@ -34,6 +34,7 @@ def metadata(settings: IdpSettings) -> dict[str, Any]:
         "device_authorization_endpoint": f"{issuer}/device_authorization",
         "backchannel_authentication_endpoint": f"{issuer}/bc-authorize",
         "backchannel_token_delivery_modes_supported": ["poll"],
+        "backchannel_authentication_request_signing_alg_values_supported": list(SIGNED_BY),
         "backchannel_user_code_parameter_supported": False,
         "end_session_endpoint": f"{issuer}/end_session",
         "pushed_authorization_request_endpoint": f"{issuer}/par",

@@ -283,6 +283,7 @@ def test_metadata_tell_of_poll_mode_alone(house: House) -> None:
     metadata = house.machine().get("/.well-known/openid-configuration").json()
     assert metadata["backchannel_authentication_endpoint"] == f"{ISSUER}/bc-authorize"
     assert metadata["backchannel_token_delivery_modes_supported"] == ["poll"]
+    assert "ES256" in metadata["backchannel_authentication_request_signing_alg_values_supported"]  # left out, none is taken
 
 
 def test_only_so_many_requests_wait_for_a_person(house: House) -> None:
