@@ -73,7 +73,7 @@ def killed(run: Run) -> None:
         in_hall(run, hall)
 
 
-@fault("F1c", "the same in a hall of 1,540", tiers="")
+@fault("F1c", "SIGKILL of the service in a hall of 1,540", tiers="")
 def killed_in_a_great_hall(run: Run) -> None:
     for database in ("sqlite", "postgresql"):
         in_hall(run, Hall(database, 1540, 1, 2))
