@@ -19,7 +19,7 @@ from anyio import to_thread
 from idp.settings import IdpSettings
 
 log = structlog.get_logger()
-MOST_BYTES = 1 << 20
+MOST_BYTES = 64 << 10  # as of a set of keys that is sent; a thousand are kept
 MOST_HEADERS = 100  # of 100 KiB together, by the library
 SECONDS = 5.0
 AT_ONCE, AT_ONCE_IN_ALL = 2, 16  # from one host, and in all

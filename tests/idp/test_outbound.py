@@ -165,6 +165,7 @@ def test_a_host_that_wears_us_out_is_left(world: Outside, path: str, monkeypatch
 
 
 def test_what_is_just_small_enough_is_taken(world: Outside) -> None:
+    assert outbound.MOST_BYTES * outbound.MOST_KEPT < 64 << 20, "strangers fill no memory"
     world.pages["/full"] = b"x" * outbound.MOST_BYTES
     assert get(settings(world.netloc, world.ca), world.url("/full")) == [b"x" * outbound.MOST_BYTES]
 
