@@ -61,6 +61,7 @@ def open_meeting(tx: Session, now: datetime, seat: Seat) -> None:
 
 def door_code(tx: Session, seat: Seat, bridge_id: str | None = None) -> str:
     """The secret in the QR code at the door, made on first need; that at the door of a bridge is good for its members only."""
+    agenda.get_meeting(tx, seat.meeting_id)  # its lock: two who ask for it first get the same
     known = tx.get(DoorCode, seat.meeting_id)
     if known is None:
         known = DoorCode(meeting_id=seat.meeting_id, code=new_id())

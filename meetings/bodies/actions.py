@@ -53,7 +53,7 @@ def import_members(
     tx: Session, now: datetime, body_id: str, rows: list[Row], errors: list[RowError], actor: str
 ) -> tuple[int, int]:
     """Add new members and bring known ones (by user name) up to date; (added, changed). All rows or none."""
-    if tx.get(Body, body_id) is None:
+    if tx.get(Body, body_id, with_for_update=True) is None:  # locked: of two imports the second knows whom the first brought
         raise NotFound()
     if errors:
         raise RowsInvalid(errors=[error.__dict__ for error in errors])

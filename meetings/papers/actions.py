@@ -16,6 +16,7 @@ from meetings.live.log import Level
 from meetings.papers.models import Opened, Paper, Release, paper_view, papers_of, releases_of, versions_of
 from meetings.papers.problems import NothingToPublish, PaperAlreadyPublished
 from shared import audit
+from shared.db import lock
 from shared.ids import new_id
 from shared.problems import NotFound
 from shared.words import nfc
@@ -83,6 +84,7 @@ def _append(tx: Session, now: datetime, seat: Seat, paper: Paper, blob: Blob, fo
 
 
 def change_paper(tx: Session, now: datetime, seat: Seat, paper_id: str, title: str | None, audience: str | None) -> None:
+    agenda.get_meeting(tx, seat.meeting_id)  # as `publish` does, which may be letting it out
     paper = find_paper(tx, seat.meeting_id, paper_id)
     if audience and audience != paper.audience:
         if releases_of(tx, paper.id):
@@ -96,6 +98,7 @@ def change_paper(tx: Session, now: datetime, seat: Seat, paper_id: str, title: s
 
 def withdraw_paper(tx: Session, now: datetime, seat: Seat, paper_id: str) -> None:
     """Take a paper back: nobody but the desk opens it from now on; its bytes and notes stay."""
+    agenda.get_meeting(tx, seat.meeting_id)  # see `change_paper`
     paper = find_paper(tx, seat.meeting_id, paper_id)
     paper.withdrawn = True
     tx.flush()
@@ -133,6 +136,7 @@ def _is_waiting(tx: Session, paper: Paper) -> bool:
 def note_opened(tx: Session, now: datetime, seat: Seat, paper_id: str, version: int) -> None:
     """Remember that the member has opened this version; the first time counts."""
     paper = find_open(tx, now, seat, paper_id, version)[0]
+    lock(tx, f"opened:{seat.member_id}")  # two tablets may say so at once
     if tx.get(Opened, (paper.id, version, seat.member_id)) is None:
         tx.add(Opened(paper_id=paper.id, version=version, member_id=seat.member_id, opened_at=now))
 

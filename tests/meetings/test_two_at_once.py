@@ -1,0 +1,105 @@
+"""Two requests in the same instant, on a database that lets both in: none is a fault, and the log tells what holds."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from docs_store.pdf import Inspected
+from docs_store.store import Blob
+from meetings.agenda.models import Meeting
+from meetings.attendance import actions as attendance
+from meetings.bodies.models import Member
+from meetings.bodies.rules import Role
+from meetings.bodies.sheet import Row
+from meetings.live.log import tail
+from meetings.papers import actions as papers
+from meetings.papers.models import Opened
+from shared import clock
+from tests.makers import House
+
+WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+Both = Callable[[Callable[[Session], Any], Callable[[Session], Any]], None]
+
+
+@pytest.fixture
+def both(house: House) -> Both:
+    """The second deed begins before the first is committed."""
+    if house.db.is_sqlite:
+        pytest.skip("SQLite lets one writer in")
+
+    def run(first: Callable[[Session], Any], second: Callable[[Session], Any]) -> None:
+        def work() -> None:
+            with house.db.write() as tx:
+                second(tx)
+
+        with ThreadPoolExecutor(1) as pool:
+            with house.db.write() as tx:
+                first(tx)
+                tx.flush()
+                late = pool.submit(work)
+                with house.db.read() as looking:
+                    while not late.done() and not looking.scalar(WAITING):
+                        pass
+            late.result(timeout=30)
+
+    return run
+
+
+@pytest.fixture
+def paper(house: House) -> str:
+    """One that everybody may open, once it is published."""
+    blob, found = Blob("0" * 64, 1), Inspected(b"", "0" * 64, 1, ((595, 842),), ("",), (), signed=False)
+    with house.db.write() as tx:
+        plan = {"item_id": house.item_id, "name": "a.pdf", "title": "Tờ trình", "audience": "all"}
+        made = papers.add_paper(tx, clock.now(), house.seats["secretary"], **plan, blob=blob, found=found)
+        return made[0].id
+
+
+def publish(house: House) -> Callable[[Session], Any]:
+    return lambda tx: papers.publish(tx, clock.now(), house.seats["secretary"])
+
+
+def test_two_pages_ask_for_the_code_of_the_door(house: House, both: Both) -> None:
+    codes: list[str] = []
+    both(*2 * [lambda tx: codes.append(attendance.door_code(tx, house.seats["secretary"]))])
+    assert codes == codes[:1] * 2
+
+
+def test_two_tablets_of_a_member_open_a_paper(house: House, both: Both, paper: str) -> None:
+    with house.db.write() as tx:
+        publish(house)(tx)
+    both(*2 * [lambda tx: papers.note_opened(tx, clock.now(), house.seats["m3"], paper, 1)])
+    with house.db.read() as tx:
+        assert tx.scalars(select(Opened.member_id)).all() == [house.seats["m3"].member_id]
+
+
+def test_two_imports_bring_the_same_new_member(house: House, both: Both) -> None:
+    row = Row("Bà", "Lê Mới", "moi", "", "", "", "", Role.MEMBER, votes=True)
+    with house.db.read() as tx:
+        body_id = tx.get_one(Meeting, house.meeting_id).body_id
+    done: list[tuple[int, int]] = []
+    both(*2 * [lambda tx: done.append(attendance.import_members(tx, clock.now(), body_id, [row], [], "-"))])
+    assert done == [(1, 0), (0, 1)]
+    with house.db.read() as tx:
+        assert len(tx.scalars(select(Member.id).where(Member.username == "moi")).all()) == 1
+
+
+def test_a_paper_that_is_withdrawn_while_it_is_published_is_told_as_withdrawn(house: House, both: Both, paper: str) -> None:
+    both(publish(house), lambda tx: papers.withdraw_paper(tx, clock.now(), house.seats["secretary"], paper))
+    with house.db.read() as tx:
+        told = [line.body for line in tail(tx, house.meeting_id, 0) if line.body["type"].startswith("paper.")]
+    assert [event["paper"]["withdrawn"] for event in told] == [False, True]
+
+
+def test_a_paper_is_told_to_nobody_from_whom_it_is_kept_meanwhile(house: House, both: Both, paper: str) -> None:
+    both(
+        lambda tx: papers.change_paper(tx, clock.now(), house.seats["secretary"], paper, None, "desk"),
+        publish(house),
+    )
+    with house.db.read() as tx:
+        told = [line.level for line in tail(tx, house.meeting_id, 0) if line.body["type"].startswith("paper.")]
+    assert told == [2]
