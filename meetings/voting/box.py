@@ -126,9 +126,11 @@ def cast_together(tx: Session, casts: Sequence[Cast]) -> list[Receipt | Problem]
     outcomes: dict[int, Receipt | Problem] = {}
     placed = sorted(enumerate(casts), key=lambda one: one[1].poll_id)  # locks are taken in one order, so nobody deadlocks
     for poll_id, group in groupby(placed, key=lambda one: one[1].poll_id):
-        lock(tx, f"poll:{poll_id}", shared=True)  # voters do not block each other; the close waits for all of them
-        found = _POLL.one(tx, id=poll_id)
-        poll, those = _Poll(*found) if found else None, list(group)
+        poll, those = None, list(group)
+        if "\0" not in poll_id:  # no poll has such an id, and PostgreSQL would refuse all that came with it
+            lock(tx, f"poll:{poll_id}", shared=True)  # voters do not block each other; the close waits for all of them
+            found = _POLL.one(tx, id=poll_id)
+            poll = _Poll(*found) if found else None
         outcomes |= _put_first(tx, poll, those) if poll else {}
         for place, cast in those:
             if place not in outcomes:

@@ -1,6 +1,8 @@
-"""A ballot that is sent again while its first transaction is still under way on another node."""
+"""Ballots of others, or the same one on another node, that are under way at the same time."""
 
+import asyncio
 import threading
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -8,6 +10,7 @@ from sqlalchemy import text
 from meetings.voting import box
 from shared import clock
 from shared.db import Database
+from shared.problems import NotFound
 from tests.faults.processes import until
 
 HELD_UP = "SELECT count(*) FROM pg_locks WHERE relation = 'ended_session'::regclass AND NOT granted"
@@ -37,3 +40,15 @@ def test_a_changed_ballot_that_goes_in_while_its_retry_is_looked_at_is_acknowled
     retry.join()
     other.close()
     assert told == [receipt]
+
+
+def test_a_poll_whose_name_no_database_keeps_is_not_found_and_spoils_no_other_ballot(house):
+    poll = house.open().open_poll()
+    member, at = house.seats["m3"].member_id, clock.now()
+    casts = [box.Cast(house.meeting_id, one, member, "s", "against", "k" * 20, None, at) for one in ("a\0b", poll)]
+
+    async def both() -> list[Any]:
+        return await asyncio.gather(*map(box.Box(house.db).put, casts), return_exceptions=True)
+
+    strange, receipt = asyncio.run(both())
+    assert (type(strange), receipt.member_id) == (NotFound, member)
