@@ -1,4 +1,5 @@
 from datetime import datetime
+from itertools import accumulate
 from typing import Annotated, Literal, cast
 
 from fastapi import APIRouter, Path, Query, Response
@@ -20,7 +21,7 @@ from shared.words import fold
 router = APIRouter(prefix="/api/meetings/{meeting_id}")
 Place = Annotated[int, Field(ge=-200_000, le=200_000)]  # tenths of a point, unrotated PDF user space
 Point = Annotated[list[Place], Field(min_length=3, max_length=3)]  # x, y, pressure 0..100
-Stroke = Annotated[list[Point], Field(max_length=5000)]
+Stroke = Annotated[list[Point], Field(min_length=1, max_length=5000)]
 Quad = Annotated[list[Place], Field(min_length=8, max_length=8)]
 Kind = Literal["ink", "highlight", "text"]
 NoteId = Annotated[str, Path(pattern=r"^[0-9a-f-]{32,36}$")]
@@ -87,9 +88,14 @@ def my_notes(seat: Delegated, tx: Read, q: Annotated[str, Query(max_length=100)]
 @router.get("/papers/{paper_id}/copy")
 def annotated_copy(seat: Delegated, store: Shelf, tx: Read, now: Now, paper_id: str, version: int | None = None) -> Response:
     """A copy of the paper in which the caller's notes, and the shared ones, are PDF annotations (ISO 32000-2, 12.5)."""
-    from docs_store.annotations import NoteMark, annotate  # pypdf, which no other request needs
+    from docs_store.annotations import MAX_POINTS, NoteMark, annotate  # pypdf, which no other request needs
 
     paper, found = find_open(tx, now, seat, paper_id, version)
+    notes = [note for note in notes_on(tx, paper.id, seat.member_id) if not note.deleted and note.version == found.number]
+    notes.sort(
+        key=lambda note: note.author_id != seat.member_id
+    )  # one's own first: of the others', what else there is room for
+    inked = accumulate(sum(map(len, note.strokes)) for note in notes)
     marks = [
         NoteMark(
             id=note.id,
@@ -104,8 +110,8 @@ def annotated_copy(seat: Delegated, store: Shelf, tx: Read, now: Now, paper_id: 
             author=tx.get_one(Member, note.author_id).full_name,
             modified=note.modified_at,
         )
-        for note in notes_on(tx, paper.id, seat.member_id)
-        if not note.deleted and note.version == found.number
+        for note, points in zip(notes, inked, strict=True)
+        if points <= MAX_POINTS or note.author_id == seat.member_id
     ]
     copy = annotate(b"".join(store.read(found.sha256, 0, found.size)), marks)
     name = content_disposition("attachment", f"{paper.title} - ghi chú.pdf")

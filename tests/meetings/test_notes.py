@@ -9,6 +9,7 @@ import pikepdf
 import pytest
 from sqlalchemy import select
 
+from docs_store import annotations
 from docs_store.pdf import Inspected
 from docs_store.store import Blob
 from meetings.notes import actions as notes
@@ -129,6 +130,7 @@ def test_a_shared_note_is_seen_by_delegates_until_it_is_private_again(web, paper
         ({"kind": "highlight"}, "note-empty"),
         ({"kind": "text", "at": None}, "note-empty"),
         ({"kind": "ink", "strokes": []}, "note-empty"),
+        ({"kind": "ink", "strokes": [[]]}, "invalid-input"),
         ({"page": 1}, "note-page-missing"),
         ({"page": 100_000, "deleted": True}, "note-page-missing"),
         ({"version": 2}, "not-found"),
@@ -178,6 +180,15 @@ def test_a_copy_carries_ones_own_and_the_shared_notes_as_annotations(web, paper_
     }
     original = web.call("m3", "GET", f"papers/{paper_id}/file").content
     assert answer.content.startswith(original)
+
+
+def test_others_who_share_more_ink_than_a_copy_holds_spoil_nobodys_copy(web, paper_id, monkeypatch):
+    monkeypatch.setattr(annotations, "MAX_POINTS", 3)
+    for who in ("m4", "m3", "m5"):
+        put(web, who, paper_id, INK | {"shared": True})
+    for who, name in (("m3", "M3"), ("m5", "M5")):
+        with pikepdf.open(io.BytesIO(web.call(who, "GET", f"papers/{paper_id}/copy").content)) as pdf:
+            assert [str(one.T).split()[-1] for one in pdf.pages[0].Annots] == [name]
 
 
 def test_notes_stay_with_the_version_they_were_written_on(web, paper_id):
