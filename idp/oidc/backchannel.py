@@ -1,5 +1,6 @@
 """Telling applications that a session has ended (OpenID Connect Back-Channel Logout 1.0)."""
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from time import monotonic
@@ -87,18 +88,28 @@ def tell(db: Database, settings: IdpSettings, session_id: str, within: float) ->
 
 def _post(settings: IdpSettings, uri: str, token: str, within: float, *, known: bool) -> bool:
     """`known`: the province has registered the application; whoever registers themselves names no address of ours."""
-    client = httpx2.Client(verify=settings.outbound_trust, trust_env=False, timeout=within, follow_redirects=False)
     try:
         to = Dialled(uri, {}, {}) if known else dialled(settings, uri)
-        form = {"logout_token": token}
-        with client, client.stream("POST", to.url, headers=to.headers, extensions=to.extensions, data=form) as answer:
-            return answer.status_code in (200, 204)  # the body is of no interest, so it is not read
-    except httpx2.TimeoutException:
+        return asyncio.run(_is_heard(settings, to, token, within))
+    except (TimeoutError, httpx2.TimeoutException):
         _slow[uri] = monotonic() + SLOW_FOR
         return False
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
         log.warning("backchannel.not-delivered", error=type(error).__name__)
         return False
+
+
+async def _is_heard(settings: IdpSettings, to: Dialled, token: str, within: float) -> bool:
+    """`within` for all of it: the library's own deadline is for each read, and who sends a byte a second would be waited for
+    for days."""
+    client = httpx2.AsyncClient(verify=settings.outbound_trust, trust_env=False, timeout=within, follow_redirects=False)
+    form = {"logout_token": token}
+    async with (
+        asyncio.timeout(within),
+        client,
+        client.stream("POST", to.url, headers=to.headers, extensions=to.extensions, data=form) as answer,
+    ):
+        return answer.status_code in (200, 204)  # the body is of no interest, so it is not read
 
 
 def tell_all(settings: IdpSettings, db: Database, body: dict[str, Any]) -> None:

@@ -1,9 +1,10 @@
 """Sign-out: here, at the applications, and what is told of it."""
 
 import re
+import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -332,3 +333,19 @@ def test_who_registered_themselves_hears_of_it_over_tls(house: House, tmp_path: 
         for uri in (world.url("/logout"), "https://localhost/logout", f"http://{world.netloc}/logout"):
             _post(settings, uri, "token", 10, known=False)
         assert world.asked == ["/logout"]
+
+
+def test_nobody_waits_for_a_byte_at_a_time(house: House) -> None:
+    def drip() -> None:
+        connection, _ = server.accept()
+        with connection, suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+            while True:
+                connection.sendall(b"x")
+                sleep(0.05)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=drip, daemon=True).start()
+        began, uri = monotonic(), f"http://127.0.0.1:{server.getsockname()[1]}/logout"
+        assert not _post(house.settings, uri, "token", 0.3, known=True)
+        assert monotonic() - began < 10
