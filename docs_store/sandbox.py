@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ log = structlog.get_logger()
 
 WALL_SECONDS = 30
 AT_ONCE = 2
+WAITING = 16  # files beside them; each holds one of the threads that serve everybody else too
 MAX_RESULT = 64 << 20
 ENVIRONMENT = {"LANG": "C.UTF-8", "MALLOC_ARENA_MAX": "2", "RAYON_NUM_THREADS": "2", "PYTHONDONTWRITEBYTECODE": "1"}
 REFUSALS: dict[str, type[Problem]] = {
@@ -41,6 +43,7 @@ REFUSALS: dict[str, type[Problem]] = {
 }
 
 _places = threading.BoundedSemaphore(AT_ONCE)
+_room = threading.BoundedSemaphore(AT_ONCE + WAITING)
 
 
 class ProcessDied(Exception):
@@ -61,15 +64,21 @@ class Outcome:
 def run(task: str, data: bytes, **arguments: Any) -> Outcome:
     """Run one of the tasks of `sandbox_worker` on `data`; `arguments` are plain JSON values.
 
-    Raises the `Problem` that the task raised, or `ProcessDied`, or `Unavailable` if no place comes free in a minute.
+    Raises the `Problem` that the task raised, or `ProcessDied`, or `Unavailable` if too many wait or no place comes free in a
+    minute.
     """
-    if not _places.acquire(timeout=60):
+    with _held(_room, 0), _held(_places, 60), tempfile.TemporaryDirectory(prefix="sandbox-") as folder:
+        return _run(task, data, arguments, Path(folder))
+
+
+@contextlib.contextmanager
+def _held(places: threading.BoundedSemaphore, patience: float) -> Iterator[None]:
+    if not places.acquire(timeout=patience):
         raise Unavailable()
     try:
-        with tempfile.TemporaryDirectory(prefix="sandbox-") as folder:
-            return _run(task, data, arguments, Path(folder))
+        yield
     finally:
-        _places.release()
+        places.release()
 
 
 def walls() -> tuple[str, ...]:

@@ -2,13 +2,17 @@
 
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
 from docs_store import sandbox
 from docs_store.sandbox import ProcessDied, run
+from shared.problems import Unavailable
 
 ATTEMPTS = {
     "connect": "import socket; socket.create_connection(('127.0.0.1', 9), 1)",
@@ -61,6 +65,18 @@ def test_a_process_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch)
         run("nothing", b"")
     assert died.value.reason == "time"
     assert time.monotonic() - started < 5
+
+
+def test_of_more_files_than_may_wait_the_last_are_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each that waits holds a thread: with as many of them as there are threads nobody could vote."""
+    monkeypatch.setattr(sandbox, "_places", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(sandbox, "_room", threading.BoundedSemaphore(2))
+    with ThreadPoolExecutor(5) as pool:
+        with sandbox._held(sandbox._places, 0):
+            asked = [pool.submit(run, "nothing", b"") for _ in range(5)]
+            refused = list(islice(as_completed(asked, timeout=30), 3))
+        assert {type(one.exception()) for one in refused} == {Unavailable}
+        assert [one.exception() for one in asked if one not in refused] == [None, None]
 
 
 def test_a_task_that_fails_is_a_crash_and_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
