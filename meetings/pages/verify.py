@@ -1,5 +1,7 @@
 """The public check of signed minutes: one page without scripts, for anyone, without signing in. Keeps nothing."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Annotated, Any
@@ -17,7 +19,8 @@ from shared.words import say
 router = APIRouter(include_in_schema=False)
 HERE = Path(__file__).parent
 pages = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-AT_ONCE = BoundedSemaphore(2)  # a check costs a second of a core; strangers must not starve a vote of them
+# A check costs a second of a core, and who waits for one holds a thread; strangers must not starve a vote of either.
+AT_ONCE, ROOM = BoundedSemaphore(2), BoundedSemaphore(8)
 
 
 @router.get("/verify")
@@ -30,13 +33,19 @@ def check_file(request: Request, file: UploadFile, code: Annotated[str, Form(max
     """Says in words what holds and what does not; the file is gone when the answer is."""
     settings: MeetingsSettings = request.app.state.settings
     roots = Path(settings.trust_roots).read_bytes() if settings.trust_roots else b""
-    if not AT_ONCE.acquire(timeout=5):
+    with _held(ROOM, 0), _held(AT_ONCE, 5):
+        found = report(file.file.read(), roots, request.state.language)
+    return _page(request, _result(request, found, file.filename or "", code.strip().upper()), code)
+
+
+@contextmanager
+def _held(places: BoundedSemaphore, patience: float) -> Iterator[None]:
+    if not places.acquire(timeout=patience):
         raise TooManyRequests()
     try:
-        found = report(file.file.read(), roots, request.state.language)
+        yield
     finally:
-        AT_ONCE.release()
-    return _page(request, _result(request, found, file.filename or "", code.strip().upper()), code)
+        places.release()
 
 
 @router.get("/verify.css")

@@ -6,6 +6,7 @@ import shutil
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from threading import BoundedSemaphore
 from typing import Any
 
 import pikepdf
@@ -17,6 +18,7 @@ from deploy.demo.province import Person
 from docs_store.validation import validate
 from meetings import app as meetings_app
 from meetings.minutes.verify import Report, report
+from meetings.pages import verify
 from shared import clock
 from shared.words import catalogue, say
 from tests.docs_store.papers import one_page
@@ -234,6 +236,14 @@ def test_a_hostile_file_is_told_as_not_whole(signing, pdf):
     assert "<script" not in answer.text
     assert len(answer.text) < 10_000
     assert "default-src" in answer.headers["content-security-policy"]
+
+
+def test_a_stranger_for_whom_there_is_no_room_is_refused_without_waiting(signing, monkeypatch):
+    monkeypatch.setattr(verify, "ROOM", BoundedSemaphore(1))
+    with verify._held(verify.ROOM, 0):
+        answer = ask(signing, b"not a pdf")
+    assert (answer.status_code, answer.json()["code"]) == (429, "too-many-requests")
+    assert ask(signing, b"not a pdf").status_code == 200
 
 
 @pytest.mark.parametrize(
