@@ -59,6 +59,7 @@ def change_meeting(tx: Session, now: datetime, seat: Seat, **changes: Any) -> No
         if name in ("chair_id", "secretary_id") and _member_of_body(tx, meeting, value) is None:
             raise NotFound()
         setattr(meeting, name, nfc(value) if name in ("title", "place") else value)
+    log.drop_tickets(tx, meeting.id)
     _log(tx, now, seat, meeting, events.MeetingChanged(meeting=meeting.view()))
 
 

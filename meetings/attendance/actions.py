@@ -101,6 +101,7 @@ def tell_meetings(tx: Session, now: datetime, body_id: str, actor: str) -> None:
     for meeting in tx.scalars(
         select(Meeting).where(Meeting.body_id == body_id, Meeting.stage != Stage.CLOSED).with_for_update()
     ):
+        log.drop_tickets(tx, meeting.id)
         members, quorum = members_view(tx, meeting.id, Level.DESK), quorum_view(tx, meeting.id)
         event: events.AnyEvent = events.MembersChanged(members=members, quorum=quorum)
         if bridges:

@@ -6,11 +6,11 @@ from functools import partial
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from meetings.live.events import AnyEvent, Logged, event_adapter
-from meetings.live.models import Event, MeetingLog
+from meetings.live.models import Event, MeetingLog, Ticket
 from shared.audit import canonical, chain_faults
 from shared.bus import Bus
 from shared.db import after_commit
@@ -80,6 +80,11 @@ def append(tx: Session, now: datetime, meeting_id: str, event: AnyEvent, *, acto
 def chain(previous: str, seq: int, at: datetime, actor: str, level: int, body: object) -> str:
     """The hash that ties an event to all before it."""
     return sha256(previous.encode() + canonical([seq, at.isoformat(), actor, int(level), body])).hexdigest()
+
+
+def drop_tickets(tx: Session, meeting_id: str) -> None:
+    """Of a meeting whose seats have changed: entries to its sockets were given out for the rights of before."""
+    tx.execute(delete(Ticket).where(Ticket.meeting_id == meeting_id))
 
 
 def head(tx: Session, meeting_id: str) -> MeetingLog:

@@ -17,6 +17,7 @@ from shared import clock
 from shared.problems import NotFound
 from tests.makers import make_body
 from tests.meetings.conftest import PUBLIC_URL
+from tests.meetings.lines import ticket, turned_away
 
 HEADINGS = list(COLUMNS)
 
@@ -191,3 +192,15 @@ def test_who_takes_over_a_user_name_does_not_take_over_the_seat(web, body):
         assert web.call("secretary", method, path, token=other, **arguments).status_code == 404
         assert web.call("secretary", method, path, **arguments).status_code in (200, 201)
     assert [web.call("secretary", "GET", "/api/bodies", token=one).json() == [] for one in (other, None)] == [True, False]
+
+
+@pytest.mark.parametrize("lost", ["import", "post"])
+def test_a_ticket_to_the_socket_does_not_outlive_the_rights_for_which_it_was_given(web, body, lost):
+    if lost == "import":
+        entry = ticket(web, "m3")
+        assert send(web, body, xlsx(person("m3", role="Khách mời", votes=""))).status_code == 200
+    else:
+        assert web.call("secretary", "PATCH", "", json={"chair_id": web.house.seats["m3"].member_id}).status_code == 204
+        entry = ticket(web, "m3")
+        assert web.call("secretary", "PATCH", "", json={"chair_id": web.house.seats["m4"].member_id}).status_code == 204
+    assert turned_away(web, entry) == 403
