@@ -36,7 +36,7 @@ ROLES = {
 }
 LONGEST = 200
 USERNAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,63}")
-EMAIL = re.compile(r"[^@\s,;:<>()\[\]\"\\]{1,64}@[\w-]+(\.[\w-]+)+")
+EMAIL = re.compile(r"(?=[!-~]+\Z)[^@\s,;:<>()\[\]\"\\]{1,64}@[\w-]+(\.[\w-]+)+")  # letters go without SMTPUTF8 (RFC 6531)
 BLANK = re.compile(r"[\s\x00-\x1f\x7f]+")
 Cell = str | int | float | bool | None
 Texts = dict[str, str]  # by field

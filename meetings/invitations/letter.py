@@ -39,8 +39,8 @@ def compose(settings: Settings, meeting: Meeting, member: Member) -> EmailMessag
 
 
 def _one_line(text: str) -> str:
-    """A header has no line breaks; a title may."""
-    return " ".join(text.split())
+    """A header has no line breaks; a title may, and may hide one in what looks like an encoded word (RFC 2047, 2)."""
+    return " ".join(text.replace("=?", "= ?").split())
 
 
 def calendar(settings: Settings, meeting: Meeting, member: Member) -> icalendar.Calendar:

@@ -18,6 +18,7 @@ from meetings import app as meetings_app
 from meetings.agenda.models import Meeting
 from meetings.bodies.models import Member
 from meetings.invitations import actions
+from meetings.invitations.letter import compose
 from meetings.invitations.models import Invitation
 from meetings.settings import MeetingsSettings
 from shared import clock, jobs
@@ -106,6 +107,16 @@ def test_no_title_breaks_the_letter_or_adds_to_it(mailing):
         event = parts(letter)[1]
         assert str(event["attendee"]).endswith("@binhlam.example")
         assert "evil@example.com" in letter["Subject"]
+
+
+def test_nor_does_one_that_pretends_to_be_encoded(web, settings):
+    words = "=?utf-8?q?Thu=0ABcc:_evil@example.com?="
+    with web.client.app.state.db.write() as tx:
+        meeting, member = tx.get_one(Meeting, web.house.meeting_id), tx.get_one(Member, web.house.seats["m3"].member_id)
+        meeting.title = member.full_name = words
+        letter = message_from_bytes(compose(settings, meeting, member).as_bytes(), policy=policy.default)
+    assert letter["Bcc"] is None
+    assert [one.addr_spec for one in letter["To"].addresses] == ["m3@binhlam.example"]
 
 
 def test_letters_may_become_files_and_the_desk_sees_that_they_went_out(settings, issuer, tmp_path):

@@ -61,6 +61,8 @@ def test_a_good_row_is_read_whole():
         ({"Thư điện tử": "a@b.vn,c"}, "Thư điện tử", "not-an-address"),
         ({"Thư điện tử": "<a@b.vn>"}, "Thư điện tử", "not-an-address"),
         ({"Thư điện tử": "a@b..vn"}, "Thư điện tử", "not-an-address"),
+        ({"Thư điện tử": "thúy@b.vn"}, "Thư điện tử", "not-an-address"),
+        ({"Thư điện tử": "a@bìnhlâm.vn"}, "Thư điện tử", "not-an-address"),
         ({"Thư điện tử": '"a"@b.vn'}, "Thư điện tử", "not-an-address"),
         ({"Vai trò": "Vua"}, "Vai trò", "unknown"),
         ({"Vai trò": None}, "Vai trò", "missing"),
