@@ -16,13 +16,13 @@ from meetings.live import snapshot
 from meetings.live.snapshot import Snapshot
 from meetings.live.socket import issue_ticket
 from meetings.live.views import MeetingView, View
-from meetings.live.wire import Wire
+from meetings.live.wire import WORDS, Wire
 from shared.clock import Now
 from shared.db import Read, Tx
 from shared.problems import Forbidden, NotFound
 
 router = APIRouter(prefix="/api/meetings")
-Title = Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S")]
+Title = Annotated[str, Field(min_length=1, max_length=500, pattern=WORDS)]
 Start = Annotated[AwareDatetime, Field(ge=datetime(2000, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC))]
 
 

@@ -12,7 +12,7 @@ from meetings.bodies.models import Body, Member, bridge_names, is_seat_of, membe
 from meetings.bodies.rules import REHEARSAL, Kind, LostBridge, Role, Share
 from meetings.bodies.sheet import Row, RowError, empty_form, read_rows
 from meetings.live.views import MemberView, View
-from meetings.live.wire import Wire
+from meetings.live.wire import WORDS, Wire
 from shared.caller import Caller
 from shared.clock import Now
 from shared.db import Read, Tx
@@ -49,7 +49,7 @@ Uploaded = Annotated[tuple[list[Row], list[RowError]], Depends(_uploaded)]
 
 
 class NewBody(Wire):
-    name: Annotated[str, Field(min_length=1, max_length=300, pattern=r"\S")]
+    name: Annotated[str, Field(min_length=1, max_length=300, pattern=WORDS)]
     kind: Kind
     lost_bridge: LostBridge | None = None  # None: as is usual for its kind
 

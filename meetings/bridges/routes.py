@@ -22,7 +22,7 @@ from meetings.bridges.sheet import BridgeRow, empty_form, read_rows
 from meetings.live.frames import BridgeHealth
 from meetings.live.log import Level
 from meetings.live.views import BridgeView, View
-from meetings.live.wire import Wire
+from meetings.live.wire import WORDS, Wire
 from shared.clock import Now
 from shared.db import Read, Tx
 
@@ -31,7 +31,7 @@ bodies_router = APIRouter(prefix="/api/bodies/{body_id}")
 
 
 class BridgePlan(Wire):
-    name: Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
+    name: Annotated[str, Field(min_length=1, max_length=200, pattern=WORDS)]
     short: Annotated[str, Field(max_length=200)] = ""  # empty: the name
     cluster: Annotated[str, Field(max_length=200)] = ""
     lead_username: Annotated[str, Field(max_length=64)] = ""
@@ -98,7 +98,7 @@ class BridgeDetail(View):
 
 
 class NewNote(Wire):
-    text: Annotated[str, Field(min_length=1, max_length=1000, pattern=r"\S")]
+    text: Annotated[str, Field(min_length=1, max_length=1000, pattern=WORDS)]
 
 
 @router.get("")

@@ -5,6 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+WORDS = r"[^\s\x1c-\x1f]"  # a pattern: something is left when Python has stripped it
+
 
 class Wire(BaseModel):
     """A field that is not known is an error, not a silence. So is a NUL in a text: PostgreSQL keeps none, SQLite would."""

@@ -7,7 +7,7 @@ from docs_store import versions
 from docs_store.routes import answer_file
 from meetings.agenda.door import Conducting, Delegated, Preparing, Seat
 from meetings.live.views import SignatureView, View
-from meetings.live.wire import Wire
+from meetings.live.wire import WORDS, Wire
 from meetings.minutes import actions, draft, evidence
 from meetings.minutes.facts import gather
 from meetings.minutes.models import Minutes, signatures_of
@@ -29,7 +29,7 @@ class Texts(Wire):
 
 
 class Return(Wire):
-    reason: Annotated[str, Field(min_length=1, max_length=1000, pattern=r"\S")]
+    reason: Annotated[str, Field(min_length=1, max_length=1000, pattern=WORDS)]
 
 
 class VoteTableView(View):

@@ -12,7 +12,7 @@ from meetings.agenda.models import Meeting
 from meetings.bodies.models import members_of
 from meetings.bodies.rules import Role
 from meetings.live.views import View
-from meetings.live.wire import Wire
+from meetings.live.wire import WORDS, Wire
 from meetings.papers import actions
 from meetings.papers.door import Shelf, TakenIn
 from meetings.papers.models import PRINCIPALS, Opened, Paper, papers_of, releases_of, versions_of
@@ -22,7 +22,7 @@ from shared.db import Read, Tx
 
 router = APIRouter(prefix="/api/meetings/{meeting_id}")
 Audience = Literal["all", "delegates", "desk"]
-Title = Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S")]
+Title = Annotated[str, Field(min_length=1, max_length=500, pattern=WORDS)]
 VersionNumber = Annotated[int | None, Query(ge=1, le=100_000)]
 
 

@@ -73,6 +73,7 @@ def test_what_is_no_form_at_all_is_refused(world, row):
     [
         ("items", {"title": "   "}),
         ("items", {"title": ""}),
+        ("items", {"title": "\x1c\x1f"}),  # which Python strips, as it does blanks
         ("items", {"title": "a", "minutes": -1}),
         ("items", {"title": "a", "minutes": 1441}),
         ("polls", {"item_id": "{item_id}", "title": "a", "duration": 9}),
