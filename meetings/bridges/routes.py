@@ -25,6 +25,7 @@ from meetings.live.views import BridgeView, View
 from meetings.live.wire import WORDS, Wire
 from shared.clock import Now
 from shared.db import Read, Tx
+from shared.problems import NotFound
 
 router = APIRouter(prefix="/api/meetings/{meeting_id}/bridges/{bridge_id}")
 bodies_router = APIRouter(prefix="/api/bodies/{body_id}")
@@ -104,12 +105,15 @@ class NewNote(Wire):
 @router.get("")
 def read_bridge(request: Request, post: Watching, tx: Read, now: Now) -> BridgeDetail:
     seat, bridge_id, of_all = post.seat, post.bridge.id, request.app.state.health
+    bridge = bridges_view(tx, seat.meeting_id).get(bridge_id)
+    if bridge is None:  # closed since it was found at the door
+        raise NotFound()
     health, online = of_all.one(tx, seat.meeting_id, bridge_id, now)
     readings = trail(readings_of(tx, seat.meeting_id, bridge_id, now - KEPT))
     desk = seat.level >= Level.DESK
     notes = notes_of(tx, seat.meeting_id, bridge_id) if desk else []
     return BridgeDetail(
-        bridge=bridges_view(tx, seat.meeting_id)[bridge_id],
+        bridge=bridge,
         phone=post.bridge.phone if desk else None,
         health=health,
         readings=[ReadingView(at=at, online=n, delay=delay) for at, n, delay in readings],

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from fastapi import FastAPI, Request
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
@@ -12,13 +13,19 @@ from docs_store.pdf import Inspected
 from docs_store.store import Blob
 from meetings.agenda.models import Meeting
 from meetings.attendance import actions as attendance
-from meetings.bodies.models import Member
+from meetings.bodies.models import Bridge, Member
 from meetings.bodies.rules import Role
 from meetings.bodies.sheet import Row
+from meetings.bridges import actions as bridges
+from meetings.bridges.door import Post
+from meetings.bridges.health import Health
+from meetings.bridges.routes import read_bridge
+from meetings.bridges.sheet import BridgeRow
 from meetings.live.log import tail
 from meetings.papers import actions as papers
 from meetings.papers.models import Opened
 from shared import clock
+from shared.problems import NotFound
 from tests.makers import House
 
 WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
@@ -103,3 +110,18 @@ def test_a_paper_is_told_to_nobody_from_whom_it_is_kept_meanwhile(house: House, 
     with house.db.read() as tx:
         told = [line.level for line in tail(tx, house.meeting_id, 0) if line.body["type"].startswith("paper.")]
     assert told == [2]
+
+
+def test_a_bridge_that_is_closed_while_somebody_asks_for_it_is_not_found(house: House) -> None:
+    bridge_id, seat, now = house.bridge("Suối Ngang", "m3"), house.seats["secretary"], clock.now()
+    with house.db.read() as tx:
+        post = Post(seat, tx.get_one(Bridge, bridge_id))
+    with house.db.write() as tx:
+        row = BridgeRow("Xã Suối Ngang", "", "", "", "")
+        bridges.change_bridge(tx, now, post.bridge.body_id, bridge_id, row, "-", active=False)
+    health = Health(house.db)
+    request = Request({"type": "http", "app": FastAPI()})
+    request.app.state.health = health
+    with house.db.read() as tx, pytest.raises(NotFound):
+        read_bridge(request, post, tx, now)
+    health.close()
