@@ -143,6 +143,7 @@ def note_opened(tx: Session, now: datetime, seat: Seat, paper_id: str, version: 
 
 def lead_page(tx: Session, now: datetime, seat: Seat, paper_id: str | None, page: int | None) -> None:
     """Show a page (from 1) of a published paper to all, or (None) let go."""
+    agenda.get_meeting(tx, seat.meeting_id)  # see `change_paper`
     if paper_id is not None:
         paper = find_paper(tx, seat.meeting_id, paper_id)
         view = paper_view(tx, paper)

@@ -112,6 +112,16 @@ def test_a_paper_is_told_to_nobody_from_whom_it_is_kept_meanwhile(house: House, 
     assert told == [2]
 
 
+def test_no_page_is_shown_of_a_paper_that_is_withdrawn_meanwhile(house: House, both: Both, paper: str) -> None:
+    with house.open().db.write() as tx:
+        publish(house)(tx)
+    with pytest.raises(NotFound):
+        both(
+            lambda tx: papers.withdraw_paper(tx, clock.now(), house.seats["secretary"], paper),
+            lambda tx: papers.lead_page(tx, clock.now(), house.seats["chair"], paper, 1),
+        )
+
+
 def test_a_bridge_that_is_closed_while_somebody_asks_for_it_is_not_found(house: House) -> None:
     bridge_id, seat, now = house.bridge("Suối Ngang", "m3"), house.seats["secretary"], clock.now()
     with house.db.read() as tx:
