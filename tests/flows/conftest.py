@@ -11,9 +11,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
@@ -87,6 +89,16 @@ class Demo:
                 os.kill(int(entry.parent.name), signal.SIGKILL)
                 return
         raise AssertionError("no meetings process")
+
+    def await_meetings(self) -> None:
+        """Until what was killed serves again: screens that had their answers before do not wait for it."""
+        deadline = time.monotonic() + 60
+        while True:
+            with suppress(httpx2.TransportError):
+                if httpx2.get(f"{self.facts['meetings']}/readyz").status_code == 200:
+                    return
+            assert time.monotonic() < deadline, "not back in time"
+            time.sleep(0.1)
 
     def stop(self) -> None:
         for person in self.persons:

@@ -172,6 +172,7 @@ def test_every_screen_tells_the_truth_about_its_ballot_after_a_kill(demo, tablet
     for screen in tablets:
         expect(screen.page.get_by_role("heading", name="Đã ghi nhận")).to_be_visible(timeout=30_000)
     final = [told(screen) for screen in tablets]
+    demo.await_meetings()
     receipts = [person.must("GET", f"polls/{poll}/ballots/mine") for person in truth]
     assert final == [receipt["code"] for receipt in receipts]
     assert [receipt["choice"] for receipt in receipts] == list(CHOICES.values())
