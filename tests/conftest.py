@@ -7,21 +7,28 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 import structlog
 from argon2 import PasswordHasher
+from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from idp.accounts import passwords
 
 DEBIAN = Path("/usr/lib/postgresql/15/bin")
 MEMORY = Path("/dev/shm")  # noqa: S108
 SERVERS = "TEST_POSTGRES_SERVERS"  # name=url pairs, by blank
+WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+Deed = Callable[[Session], Any]
 _stops: list = []
 
 
@@ -48,6 +55,35 @@ def quick_passwords() -> Iterator[PasswordHasher]:
         patch.setattr(passwords, "_hasher", quick)
         patch.setattr(passwords, "_DUMMY", quick.hash("nobody's password"))
         yield real
+
+
+@pytest.fixture
+def both(house: Any) -> Callable[..., None]:
+    """Two deeds in one instant, where a database lets both in: the second begins before the first is committed; that goes on
+    with `then` once the second waits for it, or is done."""
+    if house.db.is_sqlite:
+        pytest.skip("SQLite lets one writer in")
+
+    def run(first: Deed, second: Deed, then: Deed = lambda _tx: None) -> None:
+        def work() -> None:
+            with house.db.write() as tx:
+                second(tx)
+
+        def waits() -> bool:
+            with house.db.read() as tx:  # a new one each time: within one, PostgreSQL tells of its activity as it was at first
+                return bool(tx.scalar(WAITING))
+
+        with ThreadPoolExecutor(1) as pool:
+            with house.db.write() as tx:
+                first(tx)
+                tx.flush()
+                late = pool.submit(work)
+                while not late.done() and not waits():
+                    time.sleep(0.01)
+                then(tx)
+            late.result(timeout=30)
+
+    return run
 
 
 def servers() -> dict[str, str]:

@@ -1,11 +1,8 @@
 """Two requests of one person in the same instant, on a database that lets both in: none is a fault."""
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from idp.login.factors import propose
@@ -18,35 +15,6 @@ from idp.oidc.models import Grant, LogoutNotice
 from shared import audit, clock
 from tests.idp.conftest import House
 from tests.idp.walk import tokens
-
-WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
-
-
-@pytest.fixture
-def both(house: House) -> Callable[..., None]:
-    """The second deed begins before the first is committed; that goes on with `then` when the second waits for it."""
-    if house.db.is_sqlite:
-        pytest.skip("SQLite lets one writer in")
-
-    def run(
-        first: Callable[[Session], Any], second: Callable[[Session], Any], then: Callable[[Session], Any] = lambda _tx: None
-    ) -> None:
-        def work() -> None:
-            with house.db.write() as tx:
-                second(tx)
-
-        with ThreadPoolExecutor(1) as pool:
-            with house.db.write() as tx:
-                first(tx)
-                tx.flush()
-                late = pool.submit(work)
-                with house.db.read() as looking:
-                    while not late.done() and not looking.scalar(WAITING):
-                        pass
-                then(tx)
-            late.result(timeout=30)
-
-    return run
 
 
 def test_the_page_and_the_job_make_the_same_notices(house: House, both: Any) -> None:
