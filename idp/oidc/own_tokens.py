@@ -42,6 +42,8 @@ def read_access_token(call: Call, token: str, audience: str | None = None) -> Ow
         claims_hold(header, claims, call.now, issuer=call.settings.issuer, audience=audience, typ="at+jwt")
     except InvalidToken:
         return None
+    if call.now.timestamp() >= claims["exp"]:  # ours was the clock that it was made by: no leeway
+        return None
     client = find_client(call.tx, str(claims.get("client_id")))
     if client is None:
         return None

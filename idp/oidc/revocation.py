@@ -15,7 +15,6 @@ from idp.oidc.own_tokens import read_access_token
 from idp.oidc.store import Kind
 from shared import audit
 from shared.db import forget_written
-from shared.tokens import LEEWAY
 
 
 def revoke_token(call: Call) -> Response:
@@ -30,7 +29,7 @@ def revoke_token(call: Call) -> Response:
         if living and living.client_id == call.client.id:
             revoke(call.tx, call.now, found.grant_id, "revoked-by-client", actor=call.client.id)
     elif (own := read_access_token(call, token)) and own.client.id == call.client.id:
-        until = datetime.fromtimestamp(own.claims["exp"], UTC) + LEEWAY  # for so long it would be taken
+        until = datetime.fromtimestamp(own.claims["exp"], UTC)
         if store.remember(call.tx, Kind.REVOKED, own.claims["jti"], until):
             forget_written(call.tx)
             audit.record(call.tx, call.now, "token.revoked", actor=call.client.id, object=own.claims.get("grant_id", "-"))

@@ -19,7 +19,7 @@ from tests.idp.conftest import PASSWORD, House
 from tests.idp.walk import VERIFIER, answer_of, ask, read_form
 
 SCOPES = ("openid", "profile", "offline_access")
-ACCESS, LEEWAY, CODE, GRACE = 600, 60, 60, 10  # seconds
+ACCESS, CODE, GRACE = 600, 60, 10  # seconds
 DAY = 13 * 3600  # longer than any session
 PICK, SELDOM = st.sampled_from([0, 0, 1, 1, 2, 3]), st.sampled_from([False, False, False, False, True])  # the newest first
 
@@ -254,6 +254,6 @@ class Lives(RuleBasedStateMachine):
     def a_token_lives_as_long_as_its_grant_and_no_longer(self) -> None:
         for access in getattr(self, "known", [])[-4:]:
             age = self.passed - access.at
-            if abs(age - ACCESS - LEEWAY) > 5:
-                lives = age < ACCESS + LEEWAY and not access.revoked and self._lives(access.given)
+            if abs(age - ACCESS) > 5:
+                lives = age < ACCESS and not access.revoked and self._lives(access.given)
                 assert self._active(access) == lives, access
