@@ -35,6 +35,11 @@ ARGUMENTS = (
 )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in (one for one in items if one.path.parent == Path(__file__).parent):
+        item.add_marker(pytest.mark.timeout(300))  # a demo is made for the first of them, beside all other tests
+
+
 def free_ports(count: int) -> list[int]:
     held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [one.getsockname()[1] for one in held]
@@ -60,7 +65,7 @@ class Demo:
         command = [sys.executable, "-m", "deploy.cli", "demo"]
         with (self.folder / "demo.log").open("ab") as log:
             process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=log, stderr=log)
-        deadline = time.monotonic() + 110
+        deadline = time.monotonic() + 200
         while not file.exists():
             assert process.poll() is None, (self.folder / "demo.log").read_text()
             assert time.monotonic() < deadline, "not ready in time"
