@@ -261,7 +261,7 @@ def test_a_client_that_signs_may_not_go_without(house: House, registered: dict[s
     "changes",
     [
         *({"iss": "web"}, {"aud": "https://other.test"}, {"exp": None}, {"nbf": None}, {"iat": None}, {"jti": None}),
-        *({"exp": int(time.time()) - 120}, {"nbf": int(time.time()) + 600}, {"exp": int(time.time()) + 7200}),
+        *({"exp": int(time.time()) - 120}, {"nbf": int(time.time()) + 86_400}, {"exp": int(time.time()) + 86_400}),
         *({"sub": "kiosk"}, {"aud": 7}, {"pem": OTHER}, {"jti": 7}, {"login_hint": "nobody"}, {"scope": "profile"}),
     ],
 )
