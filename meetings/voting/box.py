@@ -40,6 +40,7 @@ from shared.problems import Forbidden, NotFound, Problem, Unavailable
 
 MOST = 500  # ballots in one transaction: bounds how long the event loop, or a closing chair, waits for it
 MANY = 20  # ballots within TOGETHER: a hall votes
+QUIET = 0.003  # seconds in which nobody comes: then the last of a hall do not wait for others
 TOGETHER = 0.02  # seconds between two transactions: what each costs, in pages written as well, is shared by more
 
 
@@ -263,9 +264,16 @@ class Box:
                 outcomes = [error] * len(batch)
             for (_, deliver), outcome in zip(batch, outcomes, strict=True):
                 deliver(outcome)
-            if len(self._waiting) < MOST:
-                await asyncio.sleep(TOGETHER)
+            await self._let_come()
         self._emptying = None
+
+    async def _let_come(self) -> None:
+        """Wait for more to share the next; no longer where a hall has just voted, and nobody comes any more."""
+        loop, seen, hall = asyncio.get_running_loop(), -1, self._taken >= MANY
+        until = loop.time() + TOGETHER
+        while len(self._waiting) < MOST and not (hall and len(self._waiting) == seen) and (left := until - loop.time()) > 0:
+            seen = len(self._waiting)
+            await asyncio.sleep(min(left, QUIET if hall else TOGETHER))
 
     async def _twice(self, work: "partial[list[Receipt | Problem]]") -> list[Receipt | Problem]:
         """Again if it fails: where the outcome of a commit was not known, the second time finds out."""
