@@ -5,7 +5,6 @@ share the next. One commit a ballot costs five times as much (`make bench-live`;
 """
 
 import asyncio
-import hmac
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,11 +26,11 @@ from meetings.live.frames import Receipt, VoteCast, VoteRefused
 from meetings.live.hub import Listener
 from meetings.live.wires import finished
 from meetings.voting import rules
+from meetings.voting.check import seal
 from meetings.voting.models import Ballot, Poll, PollVoter
 from meetings.voting.problems import AlreadyVoted, KeyReused, NotEligible
 from meetings.voting.rules import PollStage
 from shared.app import is_audited, record_refusal
-from shared.audit import canonical
 from shared.clock import now
 from shared.db import Database, lock
 from shared.ids import short_code
@@ -40,7 +39,7 @@ from shared.problems import Forbidden, NotFound, Problem, Unavailable
 
 MOST = 500  # ballots in one transaction: bounds how long the event loop, or a closing chair, waits for it
 MANY = 20  # ballots within TOGETHER: a hall votes
-QUIET = 0.003  # seconds in which nobody comes: then the last of a hall do not wait for others
+QUIET = 0.004  # seconds in which nobody comes: then the last of a hall do not wait for others
 TOGETHER = 0.02  # seconds between two transactions: what each costs, in pages written as well, is shared by more
 
 
@@ -204,11 +203,6 @@ def _stored(row: tuple[Any, ...]) -> Receipt:
     return Receipt.model_validate(dict(zip(Receipt.model_fields, row, strict=False)))
 
 
-def seal(secret: str, poll_id: str, member_id: str, choice: str, key: str) -> bytes:
-    """What a receipt is: nobody can make one for another choice without the poll's secret."""
-    return hmac.digest(secret.encode(), canonical([poll_id, member_id, choice, key]), "sha256")
-
-
 def _receipt(poll: _Poll, cast: Cast, turn: int) -> Receipt:
     sealed = seal(poll.secret, poll.id, cast.member_id, cast.choice, cast.key)
     return Receipt(
@@ -264,16 +258,12 @@ class Box:
                 outcomes = [error] * len(batch)
             for (_, deliver), outcome in zip(batch, outcomes, strict=True):
                 deliver(outcome)
-            await self._let_come()
+            seen, step = -1, QUIET if self._taken >= MANY else TOGETHER
+            for _ in range(round(TOGETHER / step)):
+                if seen < len(self._waiting) < MOST:
+                    seen = len(self._waiting)
+                    await asyncio.sleep(step)
         self._emptying = None
-
-    async def _let_come(self) -> None:
-        """Wait for more to share the next; no longer where a hall has just voted, and nobody comes any more."""
-        loop, seen, hall = asyncio.get_running_loop(), -1, self._taken >= MANY
-        until = loop.time() + TOGETHER
-        while len(self._waiting) < MOST and not (hall and len(self._waiting) == seen) and (left := until - loop.time()) > 0:
-            seen = len(self._waiting)
-            await asyncio.sleep(min(left, QUIET if hall else TOGETHER))
 
     async def _twice(self, work: "partial[list[Receipt | Problem]]") -> list[Receipt | Problem]:
         """Again if it fails: where the outcome of a commit was not known, the second time finds out."""

@@ -13,8 +13,7 @@ from meetings.bodies.models import Member
 from meetings.minutes.evidence import collect
 from meetings.minutes.recount import recount
 from meetings.voting import models
-from meetings.voting.box import seal
-from meetings.voting.check import altered
+from meetings.voting.check import altered, seal
 from shared.ids import short_code
 from tests.meetings.inventory import ADMINISTRATOR, CHAIR, MEMBER, ROLES, ROWS, SECRETARY
 from tests.meetings.lines import line
