@@ -33,7 +33,10 @@ class Line:
     def hello(self, epoch: str | None = None, since: int | None = None) -> dict[str, Any]:
         """The answer to `hello`: a snapshot, or the events since then."""
         self.say({"type": "hello", "epoch": epoch, "since": since})
-        return self.until("snapshot" if since is None else "events")
+        answer = self.until("snapshot" if since is None else "events")
+        while since is not None and answer["after"] != since:  # what is new may be told before
+            answer = self.until("events")
+        return answer
 
     def vote(self, poll_id: str, choice: str, key: str, replaces: str | None = None) -> dict[str, Any]:
         """The answer to a ballot; `heard` keeps the rest."""
