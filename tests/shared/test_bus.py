@@ -152,7 +152,7 @@ def test_an_application_goes_on_without_its_bus_and_takes_it_up_again(server, ur
         heard.clear()
         started = time.monotonic()
         assert not hears()
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 0.5
         server.start()
         asyncio.run(until(hears))
 
@@ -162,4 +162,4 @@ def test_a_server_that_hangs_holds_up_a_request_for_a_moment_only():
         bus = ValkeyBus(f"valkey://127.0.0.1:{deaf.getsockname()[1]}")
         started = time.monotonic()
         bus.publish("m1")
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 0.8
