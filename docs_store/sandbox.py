@@ -12,7 +12,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,8 @@ from typing import Any
 import structlog
 
 from docs_store import problems
-from shared.problems import Problem, Unavailable
+from shared.problems import Problem
+from shared.turns import place
 
 log = structlog.get_logger()
 
@@ -67,18 +67,8 @@ def run(task: str, data: bytes, **arguments: Any) -> Outcome:
     Raises the `Problem` that the task raised, or `ProcessDied`, or `Unavailable` if too many wait or no place comes free in a
     minute.
     """
-    with _held(_room, 0), _held(_places, 60), tempfile.TemporaryDirectory(prefix="sandbox-") as folder:
+    with place(_room, 0), place(_places, 60), tempfile.TemporaryDirectory(prefix="sandbox-") as folder:
         return _run(task, data, arguments, Path(folder))
-
-
-@contextlib.contextmanager
-def _held(places: threading.BoundedSemaphore, patience: float) -> Iterator[None]:
-    if not places.acquire(timeout=patience):
-        raise Unavailable()
-    try:
-        yield
-    finally:
-        places.release()
 
 
 def walls() -> tuple[str, ...]:

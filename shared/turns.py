@@ -1,15 +1,16 @@
-"""Who waits for a transaction of a route waits here, in the event loop.
+"""Who waits for a transaction of a route waits in the event loop (`Turns`); for other work few may, in their threads (`place`).
 
 A route goes through its transaction in several turns of the thread pool: begin, act, commit. Who waited in a thread to begin
 would take from those who have begun the thread in which to end, and with as many waiting as there are threads nobody would.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from threading import BoundedSemaphore
 from weakref import WeakKeyDictionary
 
-from shared.problems import Unavailable
+from shared.problems import Problem, Unavailable
 
 HELD = 30  # transactions that routes hold at once, of 40 threads and connections: the others are for what runs in one turn
 
@@ -37,3 +38,15 @@ class Turns:
             except TimeoutError:
                 raise Unavailable() from None
             yield
+
+
+@contextmanager
+def place(among: BoundedSemaphore, patience: float, refusal: type[Problem] = Unavailable) -> Iterator[None]:
+    """One of so many places; raises `refusal` when none came free within `patience` seconds. Who waits holds a thread that
+    serves others too, so those who wait have to be few as well."""
+    if not among.acquire(timeout=patience):
+        raise refusal()
+    try:
+        yield
+    finally:
+        among.release()

@@ -92,9 +92,8 @@ def annotated_copy(seat: Delegated, store: Shelf, tx: Read, now: Now, paper_id: 
 
     paper, found = find_open(tx, now, seat, paper_id, version)
     notes = [note for note in notes_on(tx, paper.id, seat.member_id) if not note.deleted and note.version == found.number]
-    notes.sort(
-        key=lambda note: note.author_id != seat.member_id
-    )  # one's own first: of the others', what else there is room for
+    # One's own first; of the others', what else there is room for.
+    notes.sort(key=lambda note: note.author_id != seat.member_id)
     inked = accumulate(sum(map(len, note.strokes)) for note in notes)
     marks = [
         NoteMark(

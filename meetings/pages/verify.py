@@ -1,7 +1,5 @@
 """The public check of signed minutes: one page without scripts, for anyone, without signing in. Keeps nothing."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Annotated, Any
@@ -14,6 +12,7 @@ from meetings.minutes.verify import Report, instant, report
 from meetings.settings import MeetingsSettings
 from shared.ids import fingerprint
 from shared.problems import TooManyRequests
+from shared.turns import place
 from shared.words import say
 
 router = APIRouter(include_in_schema=False)
@@ -33,19 +32,9 @@ def check_file(request: Request, file: UploadFile, code: Annotated[str, Form(max
     """Says in words what holds and what does not; the file is gone when the answer is."""
     settings: MeetingsSettings = request.app.state.settings
     roots = Path(settings.trust_roots).read_bytes() if settings.trust_roots else b""
-    with _held(ROOM, 0), _held(AT_ONCE, 5):
+    with place(ROOM, 0, TooManyRequests), place(AT_ONCE, 5, TooManyRequests):
         found = report(file.file.read(), roots, request.state.language)
     return _page(request, _result(request, found, file.filename or "", code.strip().upper()), code)
-
-
-@contextmanager
-def _held(places: BoundedSemaphore, patience: float) -> Iterator[None]:
-    if not places.acquire(timeout=patience):
-        raise TooManyRequests()
-    try:
-        yield
-    finally:
-        places.release()
 
 
 @router.get("/verify.css")

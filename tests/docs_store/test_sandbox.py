@@ -72,7 +72,7 @@ def test_of_more_files_than_may_wait_the_last_are_refused_at_once(monkeypatch: p
     monkeypatch.setattr(sandbox, "_places", threading.BoundedSemaphore(1))
     monkeypatch.setattr(sandbox, "_room", threading.BoundedSemaphore(2))
     with ThreadPoolExecutor(5) as pool:
-        with sandbox._held(sandbox._places, 0):
+        with sandbox._places:
             asked = [pool.submit(run, "nothing", b"") for _ in range(5)]
             refused = list(islice(as_completed(asked, timeout=30), 3))
         assert {type(one.exception()) for one in refused} == {Unavailable}
