@@ -16,6 +16,7 @@ from idp.login.models import SignInSession
 from idp.oidc.claims import subject
 from idp.oidc.models import Grant, LogoutNotice
 from idp.oidc.outbound import Dialled, dialled
+from idp.oidc.sid import sid_of
 from idp.settings import IdpSettings
 from shared import clock
 from shared.db import Database, lock
@@ -42,7 +43,7 @@ def logout_token(tx: Session, now: datetime, settings: IdpSettings, notice: Logo
         "iat": int(now.timestamp()),
         "exp": int((now + TOKEN_LIFETIME).timestamp()),
         "jti": new_id(),
-        "sid": notice.session_id,
+        "sid": sid_of(settings, notice.client, notice.session_id),
         "events": {EVENT: {}},
     }
     return sign(claims, signing_key(tx, settings, notice.client.id_token_alg), typ="logout+jwt")

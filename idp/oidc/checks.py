@@ -181,11 +181,11 @@ def max_age(ask: Ask) -> None:
 
 
 def id_token_hint(ask: Ask) -> None:
-    if hint := ask.params.get("id_token_hint"):
-        claims = read_hint(ask.tx, ask.settings, hint, ask.client.id if ask.client else None)
+    if ask.client and (hint := ask.params.get("id_token_hint")):
+        claims = read_hint(ask.tx, ask.settings, hint, ask.client.id)
         if claims is None:
             raise InvalidRequestError("The id_token_hint was not issued here to this client.")
-        ask.hint_subject = account_of(ask.tx, claims)
+        ask.hint_subject = account_of(ask.tx, ask.settings, ask.client, claims)
 
 
 def resources(ask: Ask) -> None:

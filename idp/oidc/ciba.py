@@ -114,7 +114,7 @@ def _person(call: Call, ask: Ask) -> Account:
     if given == ["login_hint"]:
         account = find_by_username(call.tx, ask.params["login_hint"])
     elif claims := read_hint(call.tx, call.settings, ask.params["id_token_hint"], call.caller.id):
-        account = call.tx.get(Account, account_of(call.tx, claims))
+        account = call.tx.get(Account, account_of(call.tx, call.settings, call.caller, claims))
     if account is None or not account.active:
         raise OAuth2Error(error="unknown_user_id", description="The hint names nobody here.")
     return account

@@ -14,6 +14,7 @@ from idp.clients.rules import sector
 from idp.keys.actions import signing_key
 from idp.keys.sealing import derive
 from idp.oidc.living import Living
+from idp.oidc.sid import sid_of
 from idp.settings import IdpSettings
 from shared.ids import new_id
 from shared.tokens import sign
@@ -99,7 +100,7 @@ def access_token(
         "client_id": client.id,
         "scope": " ".join(living.scopes),
         "grant_id": living.grant_id,
-        **_of_session(now, living),
+        **_of_session(now, settings, client, living),
         **{name: about[name] for name in about if name in GREETING},
     }
     if key:
@@ -146,7 +147,7 @@ def id_token(
         "aud": client.id,
         "exp": int((now + ID_TOKEN_LIFETIME).timestamp()),
         "at_hash": create_half_hash(access, client.id_token_alg).decode(),
-        **_of_session(now, living),
+        **_of_session(now, settings, client, living),
         **let_out(living, "id_token"),
     }
     if nonce and living.nonce:
@@ -154,10 +155,10 @@ def id_token(
     return sign(claims, signing_key(tx, settings, client.id_token_alg), typ="JWT")
 
 
-def _of_session(now: datetime, living: Living) -> dict[str, Any]:
+def _of_session(now: datetime, settings: IdpSettings, client: Client, living: Living) -> dict[str, Any]:
     return {
         "iat": int(now.timestamp()),
-        "sid": living.session_id,
+        "sid": sid_of(settings, client, living.session_id),
         "acr": living.acr,
         "amr": living.amr,
         "auth_time": int(living.auth_time.timestamp()),

@@ -22,6 +22,7 @@ from idp.oidc.hints import read_hint
 from idp.oidc.models import SignOut
 from idp.oidc.params import EitherPairs, Params, once
 from idp.oidc.problems import LogoutRefused, SignOutUnknown
+from idp.oidc.sid import session_of
 from idp.pages.page import show
 from idp.settings import IdpSettings
 from shared.clock import Now
@@ -35,11 +36,11 @@ router = APIRouter(include_in_schema=False)
 
 @dataclass(frozen=True)
 class Wish:
-    """A checked sign-out request. `sid` is the session that a valid hint names."""
+    """A checked sign-out request. `session_id` is the session that a valid hint names."""
 
     client: Client | None = None
     continue_to: str = ""
-    sid: str | None = None
+    session_id: str = ""
 
 
 def _read_wish(tx: Session, settings: IdpSettings, params: Params) -> Wish:
@@ -56,7 +57,8 @@ def _read_wish(tx: Session, settings: IdpSettings, params: Params) -> Wish:
     continue_to = address or ""
     if continue_to and "state" in params:
         continue_to += ("&" if "?" in continue_to else "?") + urlencode({"state": params["state"]})
-    return Wish(client, continue_to, claims.get("sid"))
+    session_id = session_of(settings, client, str(claims["sid"])) if client and "sid" in claims else ""
+    return Wish(client, continue_to, session_id)
 
 
 @router.post("/end_session")
@@ -73,7 +75,7 @@ def end_session_by_get(request: Request, pairs: EitherPairs, tx: Tx, now: Now, s
         raise LogoutRefused() from None
     wish = _read_wish(tx, request.app.state.settings, params)
     answer: Response
-    if session is None or (session.id == wish.sid and _is_meant(request, session.account, params)):
+    if session is None or (session.id == wish.session_id and _is_meant(request, session.account, params)):
         answer = sign_out(request, tx, now, session, wish)
     else:
         kept = params | ({"client_id": wish.client.id} if wish.client else {})

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from idp.clients.models import Client
 from idp.clients.rules import origin
+from idp.oidc.sid import sid_of
 from idp.settings import IdpSettings
 
 # What may stand in a Content-Security-Policy: no `;` or `,`, which would begin another rule there.
@@ -17,9 +18,9 @@ ORIGIN = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+")
 
 def frames(settings: IdpSettings, clients: Iterable[Client], session_id: str) -> list[str]:
     """An address for each application that wants to be told, with `iss` and `sid` (section 3)."""
-    about = urlencode({"iss": settings.issuer, "sid": session_id})
-    known = [client.frontchannel_logout_uri for client in clients]
-    return [f"{uri}{'&' if '?' in uri else '?'}{about}" for uri in known if ORIGIN.fullmatch(origin(uri))]
+    known = [(client.frontchannel_logout_uri, sid_of(settings, client, session_id)) for client in clients]
+    about = [(uri, urlencode({"iss": settings.issuer, "sid": sid})) for uri, sid in known if ORIGIN.fullmatch(origin(uri))]
+    return [f"{uri}{'&' if '?' in uri else '?'}{said}" for uri, said in about]
 
 
 def policy(addresses: Iterable[str]) -> str:

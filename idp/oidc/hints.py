@@ -5,8 +5,10 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from idp.clients.models import Client
 from idp.keys.actions import all_keys
 from idp.login.models import SignInSession
+from idp.oidc.sid import session_of
 from idp.settings import IdpSettings
 from shared.tokens import InvalidToken, peek_claims, verify
 
@@ -22,7 +24,7 @@ def read_hint(tx: Session, settings: IdpSettings, hint: str, client_id: str | No
         return None
 
 
-def account_of(tx: Session, claims: dict[str, Any]) -> str:
+def account_of(tx: Session, settings: IdpSettings, client: Client, claims: dict[str, Any]) -> str:
     """Whom an ID token of ours tells of: its `sub` may be pairwise, its `sid` leads to the account."""
-    session = tx.get(SignInSession, str(claims.get("sid")))
+    session = tx.get(SignInSession, session_of(settings, client, str(claims.get("sid"))))
     return session.account_id if session else str(claims["sub"])

@@ -12,6 +12,7 @@ from idp.oidc.living import Living, read_grant
 from idp.oidc.models import Consent, Grant
 from idp.oidc.own_tokens import concerns, read_access_token
 from idp.oidc.resources import asked_resources
+from idp.oidc.sid import session_of
 from shared import audit
 from shared.tokens import InvalidToken, verify
 
@@ -87,7 +88,8 @@ def _id(call: Call, token: str) -> Presented | None:
         said = verify(token, keys, call.now, issuer=call.settings.issuer, audience=call.caller.id, typ="jwt")
     except InvalidToken:
         return None
-    given = select(Grant.id).where(Grant.session_id == str(said.get("sid")), Grant.client_id == call.caller.id)
+    session_id = session_of(call.settings, call.caller, str(said.get("sid")))
+    given = select(Grant.id).where(Grant.session_id == session_id, Grant.client_id == call.caller.id)
     grant_id = call.tx.scalars(given.where(Grant.revoked_at.is_(None)).order_by(Grant.created_at.desc()).limit(1)).first()
     living = read_grant(call.tx, grant_id) if grant_id else None
     if living is None or not living.is_living(call.now, call.settings):
