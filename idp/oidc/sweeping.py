@@ -8,7 +8,9 @@ from sqlalchemy import Delete, and_, delete, exists, or_, select
 from sqlalchemy.orm import Session
 
 from idp.keys.models import StoredKey
-from idp.login.models import AuthorizationRequest, SignInFailure
+from idp.login.cookies import DEVICE_SECONDS
+from idp.login.models import AuthorizationRequest, Remembered, SignInFailure
+from idp.login.rules import FORGOTTEN_AFTER
 from idp.oidc import store
 from idp.oidc.issuing import GRANTS, SESSIONS
 from idp.oidc.models import LogoutNotice, SignOut
@@ -32,7 +34,9 @@ def sweep(db: Database, _body: dict[str, Any]) -> None:
     with db.write() as tx:
         tx.execute(delete(AuthorizationRequest).where(AuthorizationRequest.expires_at < now))
         tx.execute(delete(SignOut).where(SignOut.at < now - KEPT))
-        tx.execute(delete(SignInFailure).where(SignInFailure.last_at < now - KEPT))
+        tx.execute(delete(SignInFailure).where(SignInFailure.last_at < now - FORGOTTEN_AFTER))
+        # By then the device has lost its cookie.
+        tx.execute(delete(Remembered).where(Remembered.at < now - timedelta(seconds=DEVICE_SECONDS)))
         tx.execute(delete(StoredKey).where(StoredKey.retired_at < now - KEPT))
         given_up = and_(Job.tries >= MAX_TRIES, Job.run_at < now - KEPT)
         tx.execute(delete(Job).where(or_(Job.done_at < now - KEPT, given_up)))

@@ -5,10 +5,11 @@ from datetime import timedelta
 
 import pytest
 
+from idp.login.models import Remembered, SignInFailure
 from idp.oidc.sweeping import sweep
 from shared import clock
 from tests.idp.conftest import House
-from tests.idp.walk import answer_of, ask, follow, sign_in, tokens, who
+from tests.idp.walk import answer_of, ask, begin, follow, name_then_password, sign_in, tokens, who
 
 Sweep = Callable[..., None]
 
@@ -44,3 +45,30 @@ def test_who_signs_in_slowly_is_answered_though_the_pushed_request_is_old(house:
     assert "code" in answer_of(sign_in(browser, page))
     assert follow(browser, browser.get(f"/authorize?{other_tab.request.url.query.decode()}")).status_code == 400
     assert browser.get("/authorize", params=late).status_code == 400
+
+
+def test_an_account_is_remembered_as_long_as_its_device_keeps_its_cookie(house: House, swept: Sweep) -> None:
+    def left() -> int:
+        with house.db.read() as tx:
+            return tx.query(Remembered).count()
+
+    tokens(house, house.browser())
+    swept(days=399)
+    assert left() == 1
+    swept(days=401)
+    assert left() == 0
+
+
+def test_failures_are_counted_as_long_as_they_matter_and_not_kept_longer(house: House, swept: Sweep) -> None:
+    """Anybody can make rows of them, one for each name that they type."""
+
+    def fails() -> str:
+        browser = house.browser()
+        return name_then_password(browser, begin(browser), "nobody", "wrong").text
+
+    assert "Còn 4 lần" in fails()
+    swept(minutes=59)
+    assert "Còn 3 lần" in fails()
+    swept(minutes=121)
+    with house.db.read() as tx:
+        assert tx.query(SignInFailure).count() == 0
