@@ -51,6 +51,13 @@ def get_meeting(tx: Session, meeting_id: str) -> Meeting:
     return tx.get_one(Meeting, meeting_id, with_for_update={"of": Meeting})
 
 
+def get_unclosed(tx: Session, meeting_id: str) -> Meeting:
+    """The same; refused of a meeting that is closed, since nothing of it changes any more but its minutes."""
+    meeting = get_meeting(tx, meeting_id)
+    rules.need_stage(Stage(meeting.stage), Stage.DRAFT, Stage.PUBLISHED, Stage.OPEN, Stage.ADJOURNED)
+    return meeting
+
+
 def change_meeting(tx: Session, now: datetime, seat: Seat, **changes: Any) -> None:
     """Title, place, kind, starting time, chair or secretary; the last two must be members of the body."""
     meeting = get_meeting(tx, seat.meeting_id)
@@ -79,7 +86,7 @@ def add_item(
     tx: Session, now: datetime, seat: Seat, *, parent_id: str | None, title: str, presenter: str, minutes: int | None
 ) -> str:
     """Append an item under `parent_id` (None: first level); its id."""
-    meeting = _editable(tx, seat)
+    meeting = get_unclosed(tx, seat.meeting_id)
     if parent_id:
         get_item(tx, meeting.id, parent_id)
     nodes = [item.node for item in items_of(tx, meeting.id)]
@@ -111,7 +118,7 @@ def _place(tx: Session, nodes: list[Node], item: AgendaItem, parent_id: str | No
 def change_item(
     tx: Session, now: datetime, seat: Seat, item_id: str, *, title: str, presenter: str, minutes: int | None
 ) -> None:
-    meeting = _editable(tx, seat)
+    meeting = get_unclosed(tx, seat.meeting_id)
     item = get_item(tx, meeting.id, item_id)
     item.title, item.presenter, item.minutes = nfc(title), nfc(presenter), minutes
     _log_agenda(tx, now, seat, meeting)
@@ -119,7 +126,7 @@ def change_item(
 
 def move_item(tx: Session, now: datetime, seat: Seat, item_id: str, *, parent_id: str | None, position: int) -> None:
     """Make the item the `position`-th child (from 0) of `parent_id`."""
-    meeting = _editable(tx, seat)
+    meeting = get_unclosed(tx, seat.meeting_id)
     item = get_item(tx, meeting.id, item_id)
     if parent_id:
         get_item(tx, meeting.id, parent_id)
@@ -129,7 +136,7 @@ def move_item(tx: Session, now: datetime, seat: Seat, item_id: str, *, parent_id
 
 def remove_item(tx: Session, now: datetime, seat: Seat, item_id: str) -> None:
     """Take an item without sub-items out; refused when something hangs on it (papers, polls, speeches)."""
-    meeting = _editable(tx, seat)
+    meeting = get_unclosed(tx, seat.meeting_id)
     item = get_item(tx, meeting.id, item_id)
     refusal = ItemInUse(title=item.title)  # made now: after a failed flush nothing can be read any more
     rows = items_of(tx, meeting.id)
@@ -152,12 +159,6 @@ def get_item(tx: Session, meeting_id: str, item_id: str) -> AgendaItem:
     if item is None or item.meeting_id != meeting_id:
         raise NotFound()
     return item
-
-
-def _editable(tx: Session, seat: Seat) -> Meeting:
-    meeting = get_meeting(tx, seat.meeting_id)
-    rules.need_stage(Stage(meeting.stage), Stage.DRAFT, Stage.PUBLISHED, Stage.OPEN, Stage.ADJOURNED)
-    return meeting
 
 
 def _log_agenda(tx: Session, now: datetime, seat: Seat, meeting: Meeting) -> None:
@@ -203,9 +204,9 @@ def enter_item(tx: Session, now: datetime, seat: Seat, item_id: str) -> None:
 
 
 def lead_page(tx: Session, now: datetime, seat: Seat, paper_id: str | None, page: int | None) -> None:
-    """Show a page of a paper to all, or (None) let go."""
+    """Show a page of a paper to all, or (None) let go, which is possible also once the house has risen."""
     meeting = get_meeting(tx, seat.meeting_id)
-    rules.need_stage(Stage(meeting.stage), Stage.OPEN)
+    rules.need_stage(Stage(meeting.stage), Stage.OPEN, *([] if paper_id else [Stage.ADJOURNED]))
     meeting.lead_paper_id, meeting.lead_page = paper_id, page
     _log(tx, now, seat, meeting, events.PageLed(meeting=meeting.view()))
 

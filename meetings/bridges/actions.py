@@ -146,6 +146,7 @@ def close_roll(tx: Session, now: datetime, seat: Seat, bridge_id: str) -> None:
 
 def note(tx: Session, now: datetime, seat: Seat, bridge_id: str, text: str) -> None:
     """Write something down about a bridge; for the desk."""
+    agenda.get_unclosed(tx, seat.meeting_id)
     text = nfc(text)
     tx.add(BridgeNote(id=new_id(), meeting_id=seat.meeting_id, bridge_id=bridge_id, at=now, by=seat.member_id, text=text))
     event = events.BridgeNoted(bridge_id=bridge_id, text=text)

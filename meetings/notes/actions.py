@@ -3,6 +3,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from meetings.agenda import actions as agenda
 from meetings.agenda.door import Seat
 from meetings.live import events, log
 from meetings.notes.models import Note
@@ -19,7 +20,8 @@ WHAT_MAKES_IT = {"ink": "strokes", "highlight": "quads", "text": "at"}
 def put_note(tx: Session, now: datetime, seat: Seat, paper_id: str, note_id: str, body: dict[str, Any]) -> Note:
     """Store a note as its author's device has it. `rev` is what the device knew: 0 for a new one.
 
-    The same body again changes nothing; an older `rev` with another body is a conflict and changes nothing either.
+    The same body again changes nothing; an older `rev` with another body is a conflict and changes nothing either. Once
+    the meeting is closed nothing is shared any more, but may still be taken back.
     """
     rev = body.pop("rev")
     body["text"] = nfc(body["text"])
@@ -44,6 +46,8 @@ def put_note(tx: Session, now: datetime, seat: Seat, paper_id: str, note_id: str
         setattr(note, name, value)
     note.rev, note.modified_at = note.rev + 1, now
     tx.flush()
+    if note.shared and not note.deleted:
+        agenda.get_unclosed(tx, paper.meeting_id)
     if note.shared or was_shared:
         event = events.NoteShared(paper_id=paper.id, note_id=note.id)
         log.append(tx, now, paper.meeting_id, event, actor=seat.actor, level=paper.level)

@@ -9,7 +9,6 @@ from docs_store.pdf import Inspected
 from docs_store.store import Blob
 from meetings.agenda import actions as agenda
 from meetings.agenda.door import Seat
-from meetings.agenda.rules import Stage, need_stage
 from meetings.invitations import actions as invitations
 from meetings.live import events, log
 from meetings.live.log import Level
@@ -20,8 +19,6 @@ from shared.db import lock
 from shared.ids import new_id
 from shared.problems import NotFound
 from shared.words import nfc
-
-ALIVE = (Stage.DRAFT, Stage.PUBLISHED, Stage.OPEN, Stage.ADJOURNED)
 
 
 def add_paper(
@@ -37,8 +34,7 @@ def add_paper(
     found: Inspected,
 ) -> tuple[Paper, DocumentVersion]:
     """Put an inspected and stored file under an item. A name that the item already has makes a new version of that paper."""
-    meeting = agenda.get_meeting(tx, seat.meeting_id)
-    need_stage(Stage(meeting.stage), *ALIVE)
+    meeting = agenda.get_unclosed(tx, seat.meeting_id)
     item = agenda.get_item(tx, meeting.id, item_id)
     file_name = nfc(name)
     same = select(Paper).where(Paper.item_id == item.id, Paper.file_name == file_name, Paper.withdrawn.is_(False))
@@ -62,7 +58,7 @@ def add_paper(
 
 def replace_paper(tx: Session, now: datetime, seat: Seat, paper_id: str, *, blob: Blob, found: Inspected) -> DocumentVersion:
     """A further version of a paper, whatever its file is called."""
-    need_stage(Stage(agenda.get_meeting(tx, seat.meeting_id).stage), *ALIVE)
+    agenda.get_unclosed(tx, seat.meeting_id)
     return _append(tx, now, seat, find_paper(tx, seat.meeting_id, paper_id), blob, found)
 
 
@@ -84,7 +80,7 @@ def _append(tx: Session, now: datetime, seat: Seat, paper: Paper, blob: Blob, fo
 
 
 def change_paper(tx: Session, now: datetime, seat: Seat, paper_id: str, title: str | None, audience: str | None) -> None:
-    agenda.get_meeting(tx, seat.meeting_id)  # as `publish` does, which may be letting it out
+    agenda.get_unclosed(tx, seat.meeting_id)  # and held, as `publish` does, which may be letting it out
     paper = find_paper(tx, seat.meeting_id, paper_id)
     if audience and audience != paper.audience:
         if releases_of(tx, paper.id):
@@ -97,13 +93,15 @@ def change_paper(tx: Session, now: datetime, seat: Seat, paper_id: str, title: s
 
 
 def withdraw_paper(tx: Session, now: datetime, seat: Seat, paper_id: str) -> None:
-    """Take a paper back: nobody but the desk opens it from now on; its bytes and notes stay."""
-    agenda.get_meeting(tx, seat.meeting_id)  # see `change_paper`
+    """Take a paper back: nobody but the desk opens it from now on, nor is it shown to all; its bytes and notes stay."""
+    meeting = agenda.get_unclosed(tx, seat.meeting_id)  # see `change_paper`
     paper = find_paper(tx, seat.meeting_id, paper_id)
     paper.withdrawn = True
     tx.flush()
     if view := paper_view(tx, paper):
         log.append(tx, now, paper.meeting_id, events.PaperWithdrawn(paper=view), actor=seat.actor, level=paper.level)
+    if meeting.lead_paper_id == paper.id:
+        agenda.lead_page(tx, now, seat, None, None)
     audit.record(tx, now, "paper.withdrawn", actor=seat.actor, object=paper.id)
 
 

@@ -6,10 +6,9 @@ from typing import Any
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from meetings.agenda.actions import get_meeting
+from meetings.agenda.actions import get_unclosed
 from meetings.agenda.models import items_of
 from meetings.agenda.problems import AgendaEmpty
-from meetings.agenda.rules import Stage, need_stage
 from meetings.rehearsal.copy import make_copy, remove_copy
 from meetings.rehearsal.models import Progress, Rehearsal, Result, overdue, sitting, under_way
 from meetings.rehearsal.problems import HouseSitting, RehearsalUnderWay
@@ -22,8 +21,7 @@ from shared.ids import digest, new_id, new_token
 def ask(tx: Session, now: datetime, meeting_id: str, delegates: int, asked_by: str) -> str:
     """Write it down; its id. Refused while another runs, and while any meeting of this service is in session."""
     lock(tx, "rehearsal")
-    meeting = get_meeting(tx, meeting_id)
-    need_stage(Stage(meeting.stage), Stage.DRAFT, Stage.PUBLISHED, Stage.OPEN, Stage.ADJOURNED)
+    meeting = get_unclosed(tx, meeting_id)
     if not items_of(tx, meeting.id):
         raise AgendaEmpty()
     if under_way(tx, now):

@@ -50,8 +50,7 @@ def prepare_poll(
     tx: Session, now: datetime, seat: Seat, *, item_id: str, title: str, majority: Share | None, duration: int | None
 ) -> str:
     """Write a poll down under an item; `majority` None means the body's ordinary one; `duration` in seconds. Its id."""
-    meeting = agenda.get_meeting(tx, seat.meeting_id)
-    need_stage(Stage(meeting.stage), Stage.DRAFT, Stage.PUBLISHED, Stage.OPEN, Stage.ADJOURNED)
+    meeting = agenda.get_unclosed(tx, seat.meeting_id)
     item = agenda.get_item(tx, meeting.id, item_id)
     share, total = majority or Share(meeting.body.majority), count_voters(tx, meeting.body_id)
     poll = Poll(

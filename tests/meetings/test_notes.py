@@ -123,6 +123,19 @@ def test_a_shared_note_is_seen_by_delegates_until_it_is_private_again(web, paper
     assert web.call("m4", "GET", "notes").json() == []
 
 
+def test_after_the_close_a_note_is_written_and_taken_back_but_not_shared(web, paper_id):
+    note_id = put(web, "m3", paper_id, NOTE | {"shared": True}).json()["id"]
+    web.house.open()
+    assert web.call("chair", "POST", "close").status_code == 204
+    own = put(web, "m3", paper_id, NOTE).json()["id"]
+    for changed, rev in ((own, 1), (note_id, 1)):
+        answer = put(web, "m3", paper_id, NOTE | {"shared": True, "rev": rev, "text": "Nói thêm"}, changed)
+        assert refused(answer) == (409, "meeting-not-in-stage")
+    assert [note["text"] for note in listed(web, "m4", paper_id).values()] == ["Hỏi lại"]
+    assert put(web, "m3", paper_id, NOTE | {"shared": True, "deleted": True, "rev": 1}, note_id).status_code == 200
+    assert listed(web, "m4", paper_id) == {}
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [

@@ -15,6 +15,7 @@ from docs_store import places
 from docs_store.models import Document, DocumentVersion
 from docs_store.pdf import Inspected
 from docs_store.store import Blob
+from meetings.live import log
 from meetings.papers import actions
 from meetings.papers.models import Paper, Release
 from meetings.papers.problems import NothingToPublish
@@ -267,6 +268,21 @@ def test_the_chair_leads_all_to_a_page_that_all_may_see(web):
         assert refused(web.call("chair", "POST", "lead", json=wrong)) == (404, "not-found")
     assert web.call("chair", "POST", "lead", json={"paper_id": None}).status_code == 204
     assert web.call("m3", "GET", "").json()["state"]["meeting"]["lead"] is None
+
+
+@pytest.mark.parametrize("risen", [False, True])
+def test_a_page_of_a_paper_that_is_withdrawn_is_shown_no_longer(web, risen):
+    web.house.open()
+    papers = [added(web), added(web, SECOND, "khac.pdf")]
+    publish(web)
+    assert web.call("chair", "POST", "lead", json={"paper_id": papers[0], "page": 1}).status_code == 204
+    assert not risen or web.call("chair", "POST", "adjourn").status_code == 204
+    for paper_id, lead in ((papers[1], {"paper_id": papers[0], "page": 1}), (papers[0], None)):
+        assert web.call("secretary", "POST", f"papers/{paper_id}/withdraw").status_code == 204
+        assert web.call("m3", "GET", "").json()["state"]["meeting"]["lead"] == lead
+    with web.client.app.state.db.read() as tx:
+        told = [line.body["type"] for line in log.tail(tx, web.house.meeting_id, 0)]
+    assert told[-3:] == ["paper.withdrawn", "paper.withdrawn", "page.led"]
 
 
 def test_two_who_publish_at_once_let_a_version_out_once(house):
