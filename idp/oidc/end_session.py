@@ -109,12 +109,16 @@ def confirm(
 def sign_out(request: Request, tx: Session, now: datetime, session: SignInSession | None, wish: Wish) -> Response:
     """End the session of this browser, and go to the page that tells what came of it."""
     client_id = wish.client.id if wish.client else None
-    session_id = session.id if session else None
-    result = SignOut(id=new_id(), session_id=session_id, client_id=client_id, continue_to=wish.continue_to, at=now)
-    tx.add(result)
+    result = SignOut(id=new_id(), client_id=client_id, continue_to=wish.continue_to, at=now)
+    answer: Response
     if session:
+        result.session_id = session.id
+        tx.add(result)
         end_session(tx, now, session, reason="signed-out")
-    answer = RedirectResponse(f"/signed-out?id={result.id}", 303)
+        answer = RedirectResponse(f"/signed-out?id={result.id}", 303)
+    else:  # anybody may send that, so nothing is kept of it
+        result.client = wish.client
+        answer = _tell(request, result, [], [])
     cookies.clear_session(request, answer)
     return answer
 
@@ -134,8 +138,13 @@ def signed_out(request: Request, now: Now, id: Annotated[str, Query(max_length=6
         apps = backchannel.notices(tx, result.session_id) if result.session_id else []
     states = [(app.client, _state(app.delivered_at, app.client, result)) for app in apps]
     frames = frontchannel.frames(settings, (app.client for app in apps), result.session_id) if just_now else []
-    again, facts = any(state == "waiting" for _, state in states), {"lifetime": settings.access_token_minutes, "frames": frames}
-    page = show(request, "signed-out.html", result=result, apps=states, again=again, **facts)
+    return _tell(request, result, states, frames)
+
+
+def _tell(request: Request, result: SignOut, states: list[tuple[Client, str]], frames: list[str]) -> Response:
+    lifetime, again = request.app.state.settings.access_token_minutes, any(state == "waiting" for _, state in states)
+    facts = {"apps": states, "again": again, "lifetime": lifetime, "frames": frames}
+    page = show(request, "signed-out.html", result=result, **facts)
     page.headers["Content-Security-Policy"] = frontchannel.policy(frames)
     if result.continue_to and all(state in ("out", "browser") for _, state in states):
         page.headers["Refresh"] = f"2; url={result.continue_to}"  # counted from when the frames have loaded

@@ -21,7 +21,7 @@ from starlette.testclient import TestClient
 
 from idp.login.sessions import ENDED, end_expired
 from idp.oidc.backchannel import EVENT, _post, tell_all
-from idp.oidc.models import LogoutNotice
+from idp.oidc.models import LogoutNotice, SignOut
 from idp.settings import IdpSettings
 from shared import clock
 from shared.audit import AuditEvent
@@ -258,8 +258,11 @@ def test_repeated_parameters_are_refused_at_sign_out_as_well(house: House) -> No
 
 
 def test_who_is_not_signed_in_is_told_so(house: House) -> None:
-    page = follow(house.browser(), house.browser().get("/end_session"))
+    page = house.browser().get("/end_session", params={"client_id": "web", "post_logout_redirect_uri": BYE})
     assert "Không có ứng dụng nào đang mở" in page.text
+    assert (page.headers["refresh"], "Họp không giấy" in page.text) == (f"2; url={BYE}", True)
+    with house.db.read() as tx:
+        assert tx.query(SignOut).count() == 0, "anybody can ask for that, as often as they like"
     unknown = house.browser().get("/signed-out", params={"id": "unknown"})
     assert (unknown.status_code, 'id="problem-sign-out-unknown"' in unknown.text) == (404, True)
 
