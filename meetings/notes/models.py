@@ -1,7 +1,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, or_, select
+from sqlalchemy import JSON, ForeignKey, Text, cast, func, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from meetings.papers.models import Paper
@@ -35,6 +35,13 @@ def notes_on(tx: Session, paper_id: str, member_id: str) -> list[Note]:
     """The member's own notes with their tombstones, and what others share."""
     seen = or_(Note.author_id == member_id, Note.shared & Note.deleted.is_(False))
     return list(tx.scalars(select(Note).where(Note.paper_id == paper_id, seen).order_by(Note.page, Note.modified_at)))
+
+
+def room_taken(tx: Session, paper_id: str, member_id: str) -> int:
+    """By the member's own notes and tombstones on a paper, in signs; each change of one counts as a thousand."""
+    signs = [func.length(cast(part, Text)) for part in (Note.strokes, Note.quads, Note.text)]
+    taken = func.sum(1000 * Note.rev + sum(signs[1:], signs[0]))
+    return tx.scalar(select(taken).where(Note.paper_id == paper_id, Note.author_id == member_id)) or 0
 
 
 def notes_by(tx: Session, meeting_id: str, member_id: str) -> list[Note]:

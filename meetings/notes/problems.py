@@ -15,6 +15,13 @@ class NoteEmpty(Problem):
     code = "note-empty"
 
 
+class NotesFull(Problem):
+    """Of the caller's notes on this paper no more are kept."""
+
+    status = 409
+    code = "notes-full"
+
+
 class NotePageMissing(Problem):
     """`pages` is how many the version has."""
 

@@ -11,12 +11,13 @@ from meetings.attendance.problems import NotPresent
 from meetings.live import events, log
 from meetings.speaking import rules
 from meetings.speaking.models import Speech, speaker_of, speeches_of
-from meetings.speaking.problems import AlreadyAsked
+from meetings.speaking.problems import AlreadyAsked, AskedTooOften
 from meetings.speaking.rules import HAS_FLOOR, SpeechState
 from shared.ids import new_id
 from shared.problems import NotFound
 
 LONGEST = 3600  # seconds
+MOST = 100  # requests of one member in a meeting: each stays in its log, and in what every screen starts from
 
 
 def ask(tx: Session, now: datetime, seat: Seat, kind: str, allotted: int) -> str:
@@ -24,10 +25,12 @@ def ask(tx: Session, now: datetime, seat: Seat, kind: str, allotted: int) -> str
     meeting = _sitting(tx, seat)
     if not has_checked_in(tx, meeting.id, seat.member_id):
         raise NotPresent()
-    waiting = speeches_of(tx, meeting.id, SpeechState.WAITING, *HAS_FLOOR)
-    for place, other in enumerate(waiting, 1):
-        if other.member_id == seat.member_id:
-            raise AlreadyAsked(position=place)
+    every = speeches_of(tx, meeting.id)
+    waiting = [other.member_id for other in every if other.state in (SpeechState.WAITING, *HAS_FLOOR)]
+    if seat.member_id in waiting:
+        raise AlreadyAsked(position=1 + waiting.index(seat.member_id))
+    if sum(other.member_id == seat.member_id for other in every) >= MOST:
+        raise AskedTooOften(most=MOST)
     speech = Speech(
         id=new_id(),
         meeting_id=meeting.id,
@@ -35,7 +38,7 @@ def ask(tx: Session, now: datetime, seat: Seat, kind: str, allotted: int) -> str
         member_id=seat.member_id,
         kind=kind,
         state=SpeechState.WAITING,
-        position=1 + max((other.position for other in speeches_of(tx, meeting.id)), default=0),
+        position=1 + max((other.position for other in every), default=0),
         asked_at=now,
         allotted=allotted,
         used=0,

@@ -8,6 +8,13 @@ class AlreadyAsked(Problem):
     code = "already-asked"
 
 
+class AskedTooOften(Problem):
+    """`most` is how often a member may ask in one meeting."""
+
+    status = 409
+    code = "asked-too-often"
+
+
 class SpeechNotInState(Problem):
     """`state` is where the speech stands."""
 

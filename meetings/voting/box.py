@@ -28,7 +28,7 @@ from meetings.live.wires import finished
 from meetings.voting import rules
 from meetings.voting.check import seal
 from meetings.voting.models import Ballot, Poll, PollVoter
-from meetings.voting.problems import AlreadyVoted, KeyReused, NotEligible
+from meetings.voting.problems import AlreadyVoted, ChangedTooOften, KeyReused, NotEligible
 from meetings.voting.rules import PollStage
 from shared.app import is_audited, record_refusal
 from shared.clock import now
@@ -194,6 +194,8 @@ def _one(tx: Session, poll: _Poll, cast: Cast) -> Receipt:
     before = _stored(last) if last else None
     if before and before.receipt != cast.replaces:
         raise AlreadyVoted(code=before.code)
+    if before and before.turn >= rules.MOST_TURNS:
+        raise ChangedTooOften(code=before.code)
     receipt = _receipt(poll, cast, before.turn + 1 if before else 1)
     # Where nothing went in, another device of the member was first, this instant on another node.
     return receipt if _put(tx, poll, [(receipt, cast)]) else _one(tx, poll, cast)

@@ -32,6 +32,13 @@ class AlreadyVoted(Problem):
     code = "already-voted"
 
 
+class ChangedTooOften(Problem):
+    """`code` is the short code of the ballot that counts."""
+
+    status = 409
+    code = "changed-too-often"
+
+
 class NotEligible(Problem):
     """Not on the list that was frozen when the poll opened."""
 

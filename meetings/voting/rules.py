@@ -8,6 +8,8 @@ from enum import StrEnum
 from meetings.bodies.rules import Share, needed
 from meetings.voting.problems import PollNotClosed, PollNotOpen, PollNotPrepared
 
+MOST_TURNS = 100  # ballots of one member in a poll: each stays in the box for good, and goes into the evidence
+
 
 class Choice(StrEnum):
     """The three choices of the law (tán thành, không tán thành, không biểu quyết), in its order."""

@@ -1,6 +1,7 @@
 """A delegate's notes: on every device the same, to others invisible unless shared, and carried along on a copy."""
 
 import io
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
@@ -14,10 +15,10 @@ from docs_store.pdf import Inspected
 from docs_store.store import Blob
 from meetings.notes import actions as notes
 from meetings.notes.models import Note
-from meetings.notes.problems import NoteConflict
 from meetings.papers import actions as papers
 from shared import clock
 from shared.audit import AuditEvent
+from shared.problems import Problem
 from tests.meetings.scene import NOTE, PDF, upload
 
 INK = {"version": 1, "page": 0, "kind": "ink", "strokes": [[[100, 100, 50], [200, 150, 70]]]}
@@ -213,7 +214,9 @@ def test_notes_stay_with_the_version_they_were_written_on(web, paper_id):
     assert b"/NM" in web.call("m3", "GET", f"papers/{paper_id}/copy?version=1").content
 
 
-def test_a_note_sent_by_two_devices_at_once_is_one_note(house):
+@pytest.fixture
+def on_paper(house) -> Callable[..., str]:
+    """Puts a note, its number repeated as its id, on a published paper; its text, or the refusal."""
     secretary, blob = house.seats["secretary"], Blob("0" * 64, 9)
     plan = {"item_id": house.item_id, "name": "a.pdf", "title": None, "audience": "all"}
     with house.db.write() as tx:
@@ -221,12 +224,32 @@ def test_a_note_sent_by_two_devices_at_once_is_one_note(house):
         papers.publish(tx, clock.now(), secretary)
     usual = {"strokes": [], "quads": [], "color": "#1E4C9A", "width": 15, "shared": False, "deleted": False, "rev": 0}
 
-    def device(text: str) -> str:
+    def on_paper(number: int, text: str, who: str = "m3", **changes: Any) -> str:
+        body = NOTE | usual | {"text": text} | changes
         try:
             with house.db.write() as tx:
-                return notes.put_note(tx, clock.now(), house.seats["m3"], paper, "0" * 32, NOTE | usual | {"text": text}).text
-        except NoteConflict as refusal:
+                return notes.put_note(tx, clock.now(), house.seats[who], paper, str(number) * 32, body).text
+        except Problem as refusal:
             return refusal.code
+
+    return on_paper
+
+
+def test_what_one_person_may_keep_on_a_paper_is_bounded_and_may_still_be_made_less(on_paper, monkeypatch):
+    monkeypatch.setattr(notes, "MOST", 4500)
+    assert on_paper(9, "", strokes=[[[100, 100, 50]] * 400]) == "notes-full"
+    assert [on_paper(number, "Hỏi lại") for number in (1, 2, 3, 4, 5)] == [*["Hỏi lại"] * 4, "notes-full"]
+    assert on_paper(1, "Hỏi", rev=1) == "Hỏi"
+    assert on_paper(1, "Hỏi lại", rev=2) == "notes-full", "each change counts, so that nobody tells the others of one for ever"
+    assert on_paper(2, "Hỏi lại", rev=1, deleted=True) == "Hỏi lại"
+    assert on_paper(2, "Hỏi lại", rev=2) == "notes-full"
+    assert on_paper(6, "", deleted=True) == "notes-full", "a tombstone takes room too"
+    assert on_paper(7, "Hỏi lại", "m4") == "Hỏi lại"
+
+
+def test_a_note_sent_by_two_devices_at_once_is_one_note(house, on_paper):
+    def device(text: str) -> str:
+        return on_paper(0, text)
 
     with ThreadPoolExecutor(6) as pool:
         same = set(pool.map(device, ["a"] * 6))

@@ -10,7 +10,7 @@ from meetings.agenda.problems import MeetingNotInStage
 from meetings.attendance.problems import NotPresent
 from meetings.speaking import actions, rules
 from meetings.speaking.models import Speech, speeches_of
-from meetings.speaking.problems import AlreadyAsked, SpeechNotInState
+from meetings.speaking.problems import AlreadyAsked, AskedTooOften, SpeechNotInState
 from meetings.speaking.rules import SpeechState
 from shared import clock
 from shared.problems import NotFound
@@ -90,6 +90,17 @@ def test_a_member_stands_on_the_list_once_at_a_time(debate):
     with pytest.raises(AlreadyAsked):
         debate.ask("m4")
     debate.do(actions.end, "chair", mine)
+    assert debate.ask("m4") in debate.waiting()
+
+
+def test_a_member_asks_and_takes_back_only_so_often(debate, monkeypatch):
+    monkeypatch.setattr(actions, "MOST", 2)
+    debate.do(actions.withdraw, "m3", debate.ask("m3"))
+    last = debate.ask("m3")
+    debate.do(actions.withdraw, "m3", last)
+    with pytest.raises(AskedTooOften) as refusal:
+        debate.ask("m3")
+    assert (refusal.value.code, refusal.value.facts) == ("asked-too-often", {"most": 2})
     assert debate.ask("m4") in debate.waiting()
 
 

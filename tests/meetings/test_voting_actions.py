@@ -11,10 +11,11 @@ from meetings.attendance.problems import NotPresent
 from meetings.bodies.rules import Kind, Share
 from meetings.live import log
 from meetings.live.log import Level
-from meetings.voting import actions, models
+from meetings.voting import actions, models, rules
 from meetings.voting.problems import (
     AlreadyVoted,
     AnotherPollOpen,
+    ChangedTooOften,
     KeyReused,
     NotEligible,
     PollNotClosed,
@@ -69,6 +70,17 @@ def test_a_second_ballot_by_another_key_is_refused_unless_it_replaces_the_first(
         house.cast("m3", poll, "abstaining", replaces=first.receipt)
     closed = house.close_poll(poll)
     assert (closed.in_favour, closed.against, closed.not_voted) == (0, 1, 5)
+
+
+def test_a_mind_is_changed_only_so_often(house, monkeypatch):
+    monkeypatch.setattr(rules, "MOST_TURNS", 2)
+    poll = house.open().open_poll()
+    first = house.cast("m3", poll, "in_favour")
+    second = house.cast("m3", poll, "against", replaces=first.receipt)
+    with pytest.raises(ChangedTooOften) as refusal:
+        house.cast("m3", poll, "in_favour", replaces=second.receipt)
+    assert refusal.value.facts == {"code": second.code}
+    assert house.close_poll(poll).against == 1
 
 
 def test_a_key_belongs_to_one_person_and_one_choice(house):
