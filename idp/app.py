@@ -29,6 +29,7 @@ from idp.oidc import (
 )
 from idp.oidc.cors import cross_origin
 from idp.oidc.outbound import Outbound
+from idp.oidc.room import crowd_out
 from idp.oidc.sweeping import SWEEP, plan_sweep, sweep
 from idp.pages.page import HERE, KeptFiles, problem_page
 from idp.portal import password as new_password
@@ -51,7 +52,7 @@ ROUTERS = (
     enrolment.router,
 )
 
-LOOK = 5.0  # seconds between two looks for sessions that have run out
+LOOK = 5.0  # seconds between two looks for sessions that have run out, and for floods
 log = structlog.get_logger()
 
 # The protocol's endpoints: see `idp.oidc.endpoint` for why they are not routes.
@@ -112,5 +113,6 @@ async def _end_expired(app: FastAPI) -> None:
         try:
             while await to_thread.run_sync(lambda: work(now=now())):
                 pass  # others get their turn between two bites
+            await to_thread.run_sync(crowd_out, app.state.db, now())
         except Exception:
             log.warning("sessions.not-looked-at", exc_info=True)

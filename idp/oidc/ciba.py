@@ -30,6 +30,7 @@ from idp.oidc.hints import account_of, read_hint
 from idp.oidc.params import once
 from idp.oidc.replay import LONGEST_ID, first_time
 from idp.oidc.request_object import LONGEST, TYPES, parameters
+from idp.oidc.room import need_room
 from idp.oidc.store import Kind
 from idp.pages.page import show
 from shared import audit
@@ -50,6 +51,7 @@ def bc_authorize(call: Call) -> Response:
         raise InvalidClientError("A public client may not ask people in the background.", status_code=401)
     if CIBA not in client.grant_types:
         raise UnauthorizedClientError("The client may not use the CIBA grant.")
+    need_room(call, Kind.CIBA)
     _unwrap(call, client)
     ask = Ask(call.params, call.tx, call.settings, call.now, call.pairs, call.fetched, client=client)
     run_checks(ask, "ciba")

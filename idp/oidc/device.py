@@ -23,6 +23,7 @@ from idp.oidc.answers import issued
 from idp.oidc.checks import Ask, run_checks
 from idp.oidc.client_auth import authenticate
 from idp.oidc.endpoint import Call, endpoint
+from idp.oidc.room import need_room
 from idp.oidc.store import Kind
 from idp.pages.page import show
 from shared import audit
@@ -39,6 +40,7 @@ def device_authorization(call: Call) -> Response:
     client = call.client = authenticate(call)
     if DEVICE not in client.grant_types:
         raise UnauthorizedClientError("The client may not use the device grant.")
+    need_room(call, Kind.DEVICE_CODE)
     ask = Ask(call.params, call.tx, call.settings, call.now, call.pairs, call.fetched, client=client)
     run_checks(ask, "device")
     user_code = short_code(os.urandom(8), SIGNS)

@@ -27,7 +27,8 @@ from shared.db import NotKept
 from shared.problems import MethodNotAllowed
 
 MOST_FETCHES = 3
-NOT_YET = {"authorization_pending", "slow_down"}  # answers to a poll, of which none is a refusal
+# Answers to a poll, of which none is a refusal; and one that `room` records by itself.
+UNRECORDED = {"authorization_pending", "slow_down", "temporarily_unavailable"}
 
 
 @dataclass(slots=True)
@@ -159,7 +160,7 @@ def _for_client(work: Work, call: Call, act: str, reads: bool) -> Outcome:
         _add(refused.answer, call.headers)
         if reads:
             return refused
-        if error.error not in NOT_YET:
+        if error.error not in UNRECORDED:
             refused.record(call.tx)
         return refused.answer
 

@@ -12,6 +12,7 @@ from idp.oidc.checks import Ask, run_checks
 from idp.oidc.client_auth import authenticate
 from idp.oidc.dpop import ProofRefused, proven_key
 from idp.oidc.endpoint import Call, endpoint
+from idp.oidc.room import need_room
 from idp.oidc.store import Kind
 from shared.ids import new_token
 
@@ -21,6 +22,7 @@ LIFETIME = timedelta(seconds=90)
 
 def push(call: Call) -> Response:
     call.client = authenticate(call)
+    need_room(call, Kind.PUSHED)
     if "request_uri" in call.params:
         raise InvalidRequestError("A pushed request names no request_uri (RFC 9126, 2.1).")
     ask = Ask(call.params, call.tx, call.settings, call.now, call.pairs, call.fetched, client=call.client)

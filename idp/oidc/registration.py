@@ -13,6 +13,7 @@ from idp.oidc.discovery import metadata as provider_metadata
 from idp.oidc.endpoint import Call, endpoint
 from idp.oidc.params import read_json
 from idp.oidc.registration_metadata import describe, read_metadata
+from idp.oidc.room import need_room_to_register
 from shared.ids import digest, same
 
 router = APIRouter(include_in_schema=False)
@@ -31,6 +32,7 @@ def register(call: Call) -> Response:
     leave = call.tx.get(InitialAccessToken, digest(_bearer(call)))
     if leave is None or call.now >= leave.expires_at:
         raise InvalidRegistrationToken()
+    need_room_to_register(call)
     metadata = read_metadata(call.request.state.json, provider_metadata(call.settings), call.fetched)
     client, secret = register_client(call.tx, call.now, metadata, actor="registration")
     return issued(_with_secrets(call, client, secret), 201)
