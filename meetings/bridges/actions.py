@@ -17,7 +17,7 @@ from meetings.bodies.rules import LostBridge
 from meetings.bodies.sheet import RowError
 from meetings.bridges.models import BridgeHeard, BridgeNote, BridgeReading
 from meetings.bridges.problems import BodyIsSitting, BridgeNameTaken
-from meetings.bridges.rules import KEPT, LOST_AFTER, BridgeState, Heard, is_watched
+from meetings.bridges.rules import FRESH, KEPT, LOST_AFTER, BridgeState, Heard, is_watched
 from meetings.bridges.sheet import BridgeRow
 from meetings.live import events, log
 from meetings.live.log import Level
@@ -160,7 +160,12 @@ def keep_readings(tx: Session, now: datetime, meeting_id: str, node: str, heard:
     tx.execute(delete(BridgeReading).where(BridgeReading.at < now - KEPT))
     if heard:
         common = {"meeting_id": meeting_id, "node": node, "at": now}
-        history = [common | {"bridge_id": one, "online": len(h.members), "delay": h.delay} for one, h in heard.items()]
+        before = BridgeHeard.meeting_id == meeting_id, BridgeHeard.node < node, BridgeHeard.at > now - FRESH
+        counted = {(row.bridge_id, member) for row in tx.scalars(select(BridgeHeard).where(*before)) for member in row.members}
+        history = [
+            common | {"bridge_id": one, "online": sum((one, member) not in counted for member in h.members), "delay": h.delay}
+            for one, h in heard.items()
+        ]
         latest = [
             common | {"bridge_id": one, "members": list(h.members), "relayed": h.relayed, "delay": h.delay}
             for one, h in heard.items()

@@ -24,7 +24,6 @@ from meetings.bridges.rules import (
     LOST_AFTER,
     BridgeState,
     Heard,
-    Reading,
     comes_and_goes,
     is_unsteady,
     is_watched,
@@ -88,7 +87,7 @@ class Known:
     at: datetime
     seats: dict[str, str] = field(default_factory=dict)  # member to bridge
     states: dict[str, BridgeState] = field(default_factory=dict)  # of the active bridges; empty: the body has none
-    others: dict[str, list[Reading]] = field(default_factory=dict)  # of the other processes, by bridge
+    others: dict[str, list[Heard]] = field(default_factory=dict)  # of the other processes, by bridge
     restless: set[str] = field(default_factory=set)  # where members come and go
     seen: dict[str, datetime] = field(default_factory=dict)
     watched: bool = False
@@ -110,13 +109,13 @@ class Known:
         told = {}
         for bridge_id, seen_at in self.seen.items():
             if bridge_id in self.states:
-                here = [mine[bridge_id].reading] if bridge_id in mine else []
+                here = [mine[bridge_id]] if bridge_id in mine else []
                 heard = [*here, *self.others.get(bridge_id, ())]
                 told[bridge_id] = health_of(heard, seen_at, restless=bridge_id in self.restless)
         return BridgesFrame(at=at, bridges=told)
 
 
-def health_of(heard: Sequence[Reading], seen_at: datetime | None, *, restless: bool) -> BridgeHealth:
+def health_of(heard: Sequence[Heard], seen_at: datetime | None, *, restless: bool) -> BridgeHealth:
     """`heard`: by each process."""
     reading = together(heard)
     return BridgeHealth(**reading._asdict(), seen_at=seen_at, unsteady=is_unsteady(reading, restless=restless))
@@ -157,7 +156,7 @@ class Health:
         readings = readings_of(tx, meeting_id, bridge_id, at - KEPT)
         trail = [(one.at, one.node, one.online) for one in readings if one.at > at - BACK]
         seen_at = at if heard else max((one.at for one in readings), default=None)
-        health = health_of([one.reading for one in heard.values()], seen_at, restless=comes_and_goes(trail, at))
+        health = health_of([*heard.values()], seen_at, restless=comes_and_goes(trail, at))
         return health, {member_id for one in heard.values() for member_id in one.members}
 
     async def _tell(self, meeting_id: str, room: Room, sockets: Sockets) -> None:
@@ -204,7 +203,7 @@ class Health:
         lines = _LINES.all(tx, meeting_id=meeting_id)
         known.states |= {one: BridgeState(state) for one, state in lines if one in known.states}
         for bridge_id, members, relayed, delay in _OTHERS.all(tx, meeting_id=meeting_id, since=at - FRESH, node=self._node):
-            known.others.setdefault(bridge_id, []).append(Reading(len(members), relayed, delay))
+            known.others.setdefault(bridge_id, []).append(Heard(tuple(members), relayed, delay))
         trails: dict[str, list[tuple[datetime, str, int]]] = {}
         for bridge_id, *reading in _TRAILS.all(tx, meeting_id=meeting_id, since=at - BACK):
             trails.setdefault(bridge_id, []).append((reading[0], reading[1], reading[2]))

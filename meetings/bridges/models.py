@@ -4,12 +4,13 @@ from sqlalchemy import JSON, ForeignKey, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from meetings.bodies.models import Member
-from meetings.bridges.rules import EVERY, Heard, Reading, together
+from meetings.bridges.rules import EVERY, Heard, worst
 from shared.db import Base
 
 
 class BridgeReading(Base):
-    """What one process heard of a bridge with somebody online; swept after half an hour."""
+    """What one process heard of a bridge with somebody online; swept after half an hour. `online`: members there, but for those
+    whom a process that is named before it hears too."""
 
     __tablename__ = "bridge_reading"
 
@@ -66,8 +67,7 @@ def trail(readings: list[BridgeReading]) -> list[tuple[datetime, int, int | None
     for one in readings:
         slots.setdefault(int(one.at.timestamp() // EVERY.total_seconds()), {})[one.node] = one
     sums = [(max(one.at for one in nodes.values()), list(nodes.values())) for nodes in slots.values()]
-    heard = [(at, together([Reading(one.online, 0, one.delay) for one in those])) for at, those in sums]
-    return [(at, reading.online, reading.delay) for at, reading in heard]
+    return [(at, sum(one.online for one in those), worst(one.delay for one in those)) for at, those in sums]
 
 
 def heard_of(tx: Session, meeting_id: str, bridge_id: str, since: datetime) -> dict[str, Heard]:

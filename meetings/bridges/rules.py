@@ -1,6 +1,6 @@
 """When somebody has come to a bridge, when it is lost, when it is back: that is truth. That it is unsteady is health."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -58,10 +58,6 @@ class Heard:
     relayed: int
     delay: int | None
 
-    @property
-    def reading(self) -> Reading:
-        return Reading(len(self.members), self.relayed, self.delay)
-
 
 def measure(seats: Mapping[str, str], sockets: Sequence[tuple[str, float | None, bool]]) -> dict[str, Heard]:
     """By bridge; only those with somebody online.
@@ -87,10 +83,14 @@ def measure(seats: Mapping[str, str], sockets: Sequence[tuple[str, float | None,
     }
 
 
-def together(readings: Sequence[Reading]) -> Reading:
-    """What several processes hear of one bridge: the sums of members, and the worst of the delays."""
-    worst = max((one.delay for one in readings if one.delay is not None), default=None)
-    return Reading(sum(one.online for one in readings), sum(one.relayed for one in readings), worst)
+def together(heard: Sequence[Heard]) -> Reading:
+    """What several processes hear of one bridge: its members, of whom one may have tablets at two, and the worst delay."""
+    online = len({member_id for one in heard for member_id in one.members})
+    return Reading(online, min(online, sum(one.relayed for one in heard)), worst(one.delay for one in heard))
+
+
+def worst(delays: Iterable[int | None]) -> int | None:
+    return max((delay for delay in delays if delay is not None), default=None)
 
 
 def comes_and_goes(trail: Sequence[tuple[datetime, str, int]], now: datetime) -> bool:

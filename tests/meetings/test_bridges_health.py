@@ -195,6 +195,22 @@ def test_every_process_knows_who_is_online_at_a_bridge_and_behind_a_relay(house,
         )
 
 
+def test_a_member_with_tablets_at_two_processes_is_one(house, far, nodes):
+    start = clock.now().replace(second=0, microsecond=0)
+    for node in nodes:
+        node.hears("m3", "m4", at=start, relayed=True)
+    for node in nodes:
+        frame = node.hears("m3", "m4", at=start + after(1), relayed=True).bridges[far]
+        health, online = node.one(far, start + after(1))
+        assert (frame.online, frame.relayed) == (health.online, health.relayed) == (2, 2)
+        assert online == {"m3", "m4"}
+    for node in sorted(nodes, key=lambda node: node.health._node):
+        node.hears("m3", "m4", at=start + after(16))
+    with house.db.read() as tx:
+        line = trail(readings_of(tx, house.meeting_id, far, start - KEPT))
+    assert [online for _, online, _ in line][-1] == 2
+
+
 def test_processes_agree_that_a_bridge_is_unsteady_and_that_it_is_steady_again(house, far, nodes):
     one, two = nodes
     start = clock.now()

@@ -16,6 +16,7 @@ from meetings.bridges.rules import (
     EVERY,
     LOST_AFTER,
     BridgeState,
+    Heard,
     Reading,
     comes_and_goes,
     is_unsteady,
@@ -99,20 +100,22 @@ def test_bridges_are_watched_while_people_come_and_while_the_house_sits(stage, b
 )
 def test_a_bridge_is_measured_by_its_members_and_the_median_of_their_wires(sockets, found):
     heard = measure({"a": "far", "b": "far", "c": "far", "d": "other"}, sockets)
-    assert {bridge_id: one.reading for bridge_id, one in heard.items()} == found
+    assert {bridge_id: together([one]) for bridge_id, one in heard.items()} == found
 
 
 @pytest.mark.parametrize(
-    ("readings", "sum_of_all"),
+    ("heard", "of_all"),
     [
         ([], (0, 0, None)),
-        ([(0, 0, None)], (0, 0, None)),
-        ([(2, 2, 100), (3, 0, None)], (5, 2, 100)),
-        ([(2, 0, 100), (3, 1, 900), (1, 1, 20)], (6, 2, 900)),
+        ([("", 0, None)], (0, 0, None)),
+        ([("ab", 2, 100), ("cde", 0, None)], (5, 2, 100)),
+        ([("ab", 0, 100), ("cde", 1, 900), ("f", 1, 20)], (6, 2, 900)),
+        ([("ab", 2, 100), ("ab", 2, 200)], (2, 2, 200)),  # each with tablets at both
+        ([("ab", 0, 100), ("bc", 1, 200)], (3, 1, 200)),
     ],
 )
-def test_processes_together_hear_the_sums_of_members_and_the_worst_delay(readings, sum_of_all):
-    assert together([Reading(*one) for one in readings]) == sum_of_all
+def test_processes_together_hear_each_member_once_and_the_worst_delay(heard, of_all):
+    assert together([Heard(tuple(members), relayed, delay) for members, relayed, delay in heard]) == of_all
 
 
 def trail(*online: int, node: str = "one", every: float = 15, start: float = 0) -> list[tuple[datetime, str, int]]:
