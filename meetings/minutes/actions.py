@@ -75,9 +75,11 @@ def save_texts(tx: Session, now: datetime, seat: Seat, revision: int, texts: dic
     _log(tx, now, seat, events.MinutesDrafted(minutes=_view(tx, seat.meeting_id)))
 
 
-def typeset_draft(tx: Session, now: datetime, meeting_id: str) -> bytes:
+def typeset_draft(db: Database, now: datetime, meeting_id: str) -> bytes:
     """The minutes as they stand, marked as a draft, without evidence or fields."""
-    return _typeset(gather(tx, meeting_id), _find(tx, meeting_id).texts, now, evidence_json=None)
+    with db.read() as tx:
+        facts, texts = gather(tx, meeting_id), _find(tx, meeting_id).texts
+    return _typeset(facts, texts, now, evidence_json=None)
 
 
 def freeze(db: Database, store: Store, now: datetime, seat: Seat) -> None:

@@ -108,12 +108,14 @@ def freeze(request: Request, seat: Preparing, store: Shelf, now: Now) -> None:
 
 @router.get("/minutes.pdf")
 @router.head("/minutes.pdf", include_in_schema=False)
-def read_pdf(request: Request, seat: Delegated, store: Shelf, tx: Read, now: Now) -> Response:
+def read_pdf(request: Request, seat: Delegated, store: Shelf, now: Now) -> Response:
     """The draft as it would be set now, or the very bytes that are frozen or signed."""
-    minutes = _shown(tx, seat)
-    if minutes.document_id is None:
-        return Response(actions.typeset_draft(tx, now, seat.meeting_id), media_type="application/pdf")
-    found = versions.find(tx, minutes.document_id)
+    db = request.app.state.db
+    with db.read() as tx:
+        document_id = _shown(tx, seat).document_id
+        found = versions.find(tx, document_id) if document_id else None
+    if found is None:
+        return Response(actions.typeset_draft(db, now, seat.meeting_id), media_type="application/pdf")
     answer = answer_file(request, store, found, download_name="bien-ban.pdf")
     answer.headers["Cache-Control"] = "private, no-cache"  # the next signature changes what lies at this address
     return answer

@@ -1,9 +1,10 @@
 from datetime import datetime
 from itertools import accumulate
-from typing import Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import Field
+from sqlalchemy.orm import Session
 
 from docs_store.routes import content_disposition
 from meetings.agenda.door import Delegated, Seat
@@ -17,6 +18,9 @@ from meetings.papers.door import Shelf
 from shared.clock import Now
 from shared.db import Read, Tx
 from shared.words import fold
+
+if TYPE_CHECKING:
+    from docs_store.annotations import NoteMark
 
 router = APIRouter(prefix="/api/meetings/{meeting_id}")
 Place = Annotated[int, Field(ge=-200_000, le=200_000)]  # tenths of a point, unrotated PDF user space
@@ -86,16 +90,28 @@ def my_notes(seat: Delegated, tx: Read, q: Annotated[str, Query(max_length=100)]
 
 
 @router.get("/papers/{paper_id}/copy")
-def annotated_copy(seat: Delegated, store: Shelf, tx: Read, now: Now, paper_id: str, version: int | None = None) -> Response:
+def annotated_copy(
+    request: Request, seat: Delegated, store: Shelf, now: Now, paper_id: str, version: int | None = None
+) -> Response:
     """A copy of the paper in which the caller's notes, and the shared ones, are PDF annotations (ISO 32000-2, 12.5)."""
-    from docs_store.annotations import MAX_POINTS, NoteMark, annotate  # pypdf, which no other request needs
+    from docs_store.annotations import annotate  # pypdf, which no other request needs
 
-    paper, found = find_open(tx, now, seat, paper_id, version)
-    notes = [note for note in notes_on(tx, paper.id, seat.member_id) if not note.deleted and note.version == found.number]
+    with request.app.state.db.read() as tx:
+        paper, found = find_open(tx, now, seat, paper_id, version)
+        marks = _marks(tx, seat, paper.id, found.number)
+    copy = annotate(b"".join(store.read(found.sha256, 0, found.size)), marks)
+    name = content_disposition("attachment", f"{paper.title} - ghi chú.pdf")
+    return Response(copy, media_type="application/pdf", headers={"Content-Disposition": name})
+
+
+def _marks(tx: Session, seat: Seat, paper_id: str, version: int) -> "list[NoteMark]":
+    from docs_store.annotations import MAX_POINTS, NoteMark
+
+    notes = [note for note in notes_on(tx, paper_id, seat.member_id) if not note.deleted and note.version == version]
     # One's own first; of the others', what else there is room for.
     notes.sort(key=lambda note: note.author_id != seat.member_id)
     inked = accumulate(sum(map(len, note.strokes)) for note in notes)
-    marks = [
+    return [
         NoteMark(
             id=note.id,
             page=note.page,
@@ -112,6 +128,3 @@ def annotated_copy(seat: Delegated, store: Shelf, tx: Read, now: Now, paper_id: 
         for note, points in zip(notes, inked, strict=True)
         if points <= MAX_POINTS or note.author_id == seat.member_id
     ]
-    copy = annotate(b"".join(store.read(found.sha256, 0, found.size)), marks)
-    name = content_disposition("attachment", f"{paper.title} - ghi chú.pdf")
-    return Response(copy, media_type="application/pdf", headers={"Content-Disposition": name})

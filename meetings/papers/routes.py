@@ -168,11 +168,10 @@ def publish(seat: Preparing, tx: Tx, now: Now) -> Published:
 
 @router.get("/papers/{paper_id}/file")
 @router.head("/papers/{paper_id}/file", include_in_schema=False)
-def read_file(
-    request: Request, seat: Seated, store: Shelf, tx: Read, now: Now, paper_id: str, version: VersionNumber = None
-) -> Response:
+def read_file(request: Request, seat: Seated, store: Shelf, now: Now, paper_id: str, version: VersionNumber = None) -> Response:
     """The PDF, whole or by range."""
-    paper, found = actions.find_open(tx, now, seat, paper_id, version)
+    with request.app.state.db.read() as tx:
+        paper, found = actions.find_open(tx, now, seat, paper_id, version)
     answer = answer_file(request, store, found, download_name=f"{paper.title}.pdf")
     answer.headers["Cache-Control"] = "private, no-cache"  # who lost the right does not get it from the browser's own cache
     return answer

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,12 @@ import pytest
 from prometheus_client import generate_latest
 from sqlalchemy import func, select
 
-from docs_store import places
+from docs_store import places, sandbox
 from docs_store.models import Document, DocumentVersion
 from docs_store.pdf import Inspected
-from docs_store.store import Blob
+from docs_store.store import Blob, Store
 from meetings.live import log
+from meetings.minutes import actions as minutes
 from meetings.papers import actions
 from meetings.papers.models import Paper, Release
 from meetings.papers.problems import NothingToPublish
@@ -310,6 +312,28 @@ def test_two_who_publish_at_once_let_a_version_out_once(house):
     assert sorted(answers) == [*["(False, 1, 0)"], *["nothing-to-publish"] * 3]
     with house.db.read() as tx:
         assert tx.scalar(select(func.count()).select_from(Release)) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "where", "name"),
+    [("papers/{}/copy", sandbox, "run"), ("papers/{}/file", Store, "read"), ("minutes.pdf", minutes, "typeset")],
+)
+def test_no_transaction_is_open_while_a_paper_is_fetched_or_made(web, monkeypatch, path, where, name):
+    """The store may be far away, and there are few places for those who wait for a process."""
+    pool, at_work, free = web.client.app.state.db.engine.pool, getattr(where, name), []
+
+    def look(*arguments: Any, **named: Any) -> Any:
+        # Asked more than once: the worker of the jobs takes a connection now and then.
+        free.append(any(not pool.checkedout() or time.sleep(0.01) for _ in range(200)))
+        return at_work(*arguments, **named)
+
+    paper_id = added(web)
+    publish(web)
+    web.house.open()
+    web.call("chair", "POST", "close")
+    monkeypatch.setattr(where, name, look)
+    assert web.call("m3", "GET", path.format(paper_id)).status_code == 200
+    assert free == [True]
 
 
 def test_with_a_disk_nearly_full_no_paper_is_taken_and_the_vote_goes_on(web, monkeypatch):
