@@ -43,6 +43,7 @@ from shared.ids import fingerprint, new_id, new_token
 from shared.problems import NotFound, Problem
 from shared.words import nfc
 
+SPARES = (0, 5, 30)  # seconds after its hour at which a poll is closed, should the process have died that took the close before
 LATEST = timedelta(hours=2)  # the longest a poll may be kept open by extensions
 
 
@@ -153,7 +154,7 @@ def close_poll(tx: Session, now: datetime, seat: Seat, poll_id: str) -> None:
 
 
 def close_when_due(db: Database, body: dict[str, str]) -> None:
-    """The job that closes a poll at its hour; an extension has a job of its own, so an early one does nothing."""
+    """The job that closes a poll at its hour; an extension has jobs of its own, so an early one does nothing."""
     now = clock.now()
     with db.write() as tx:
         poll = _locked(tx, body["meeting_id"], body["poll_id"])
@@ -214,7 +215,8 @@ def _log(tx: Session, now: datetime, actor: str, poll: Poll, event: events.AnyEv
 
 def _close_later(tx: Session, poll: Poll, at: datetime) -> None:
     poll.closes_at = at
-    jobs.enqueue(tx, "poll.close", {"meeting_id": poll.meeting_id, "poll_id": poll.id}, at)
+    for spare in SPARES:
+        jobs.enqueue(tx, "poll.close", {"meeting_id": poll.meeting_id, "poll_id": poll.id}, at + timedelta(seconds=spare))
 
 
 def _need_durable_database(tx: Session) -> None:

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+import time_machine
 
 from meetings.agenda.problems import NoQuorum
 from meetings.attendance.problems import NotPresent
@@ -113,10 +114,28 @@ def test_the_clock_closes_a_poll_at_its_hour_and_not_before(house, monkeypatch):
     start = clock.now()
     monkeypatch.setattr(clock, "now", lambda: start + timedelta(seconds=61))
     with house.db.read() as tx:
-        assert tx.query(jobs.Job).filter_by(kind="poll.close").one().body == job
+        assert [one.body for one in tx.query(jobs.Job).filter_by(kind="poll.close")] == [job] * len(actions.SPARES)
     actions.close_when_due(house.db, job)
     with house.db.read() as tx:
         assert tx.get_one(models.Poll, poll).in_favour == 1
+
+
+def test_a_process_that_dies_while_it_closes_a_poll_leaves_it_to_another_for_seconds_only(house):
+    class Death(BaseException):
+        """As if the process were gone: nothing after it is done."""
+
+    def die(_db, _body):
+        raise Death
+
+    with time_machine.travel(clock.now(), tick=False) as at:
+        poll = house.open().open_poll(duration=60)
+        at.shift(60)
+        with pytest.raises(Death):
+            jobs.run_due(house.db, {"poll.close": die})
+        at.shift(actions.SPARES[1])
+        jobs.run_due(house.db, {"poll.close": actions.close_when_due})
+    with house.db.read() as tx:
+        assert tx.get_one(models.Poll, poll).stage == "closed"
 
 
 def test_more_time_moves_the_hour(house):
