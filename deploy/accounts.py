@@ -1,25 +1,42 @@
-"""The commands of `dienhong` for accounts at idp (idp's `DATABASE_URL`)."""
+"""The commands of `dienhong` for people: at idp, and whom meetings takes for an administrator."""
 
-import os
 from collections.abc import Callable
 from typing import Any
 
 import typer
 
+from deploy.environment import writing
+from idp.accounts.rules import Honorific, checked_username
 
-def create_account(username: str, full_name: str, email: str = "", post: str = "", honorific: str = "Ông") -> None:
+
+def create_account(username: str, full_name: str, email: str = "", post: str = "", honorific: Honorific = Honorific.MR) -> None:
     """Make an account at idp (idp's `DATABASE_URL`) and print its first password, once."""
     from idp.accounts import actions
-    from shared.clock import now
-    from shared.db import Database
 
-    db = Database(os.environ["DATABASE_URL"])
     password = actions.new_password()
-    with db.write() as tx:
+    with writing() as (tx, at):
         actions.create_account(
-            tx, now(), username=username, full_name=full_name, honorific=honorific, email=email, post=post, password=password
+            tx, at, username=username, full_name=full_name, honorific=honorific, email=email, post=post, password=password
         )
-    db.close()
+    typer.echo(password)
+
+
+def new_password(username: str) -> None:
+    """Make a new password for who has forgotten theirs, print it once, and sign them out everywhere; be sure who is asking."""
+    from idp.accounts import actions
+    from idp.accounts.passwords import hash_password
+    from idp.login.lockout import forget_failures
+    from idp.oidc.closing import sign_out
+
+    password = actions.new_password()
+    hashed = hash_password(password)
+
+    def replace(tx: Any, at: Any, account: Any) -> None:
+        actions.set_password(tx, at, account, hashed, actor="command")
+        sign_out(tx, at, account, "password-changed")
+        forget_failures(tx, account.username)
+
+    _for_account(username, replace)
     typer.echo(password)
 
 
@@ -44,23 +61,29 @@ def open_account(username: str) -> None:
     _for_account(username, lambda tx, at, account: open_account(tx, at, account, actor="command"))
 
 
+def add_administrator(username: str) -> None:
+    """Give an official the right to make bodies and import members (meetings' `DATABASE_URL`)."""
+    from meetings.access.actions import name_administrator
+
+    with writing() as (tx, at):
+        name_administrator(tx, at, checked_username(username))
+
+
 def _for_account(username: str, deed: Any) -> None:
     from idp.accounts.models import find_by_username
-    from shared.clock import now
-    from shared.db import Database
 
-    db = Database(os.environ["DATABASE_URL"])
-    with db.write() as tx:
+    with writing() as (tx, at):
         account = find_by_username(tx, username)
         if account is None:
             raise typer.BadParameter("no such account")
-        deed(tx, now(), account)
-    db.close()
+        deed(tx, at, account)
 
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "create-account": create_account,
+    "new-password": new_password,
     "remove-second-factor": remove_second_factor,
     "close-account": close_account,
     "open-account": open_account,
+    "add-administrator": add_administrator,
 }

@@ -4,20 +4,24 @@ import os
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
-from deploy import HUGE_PAGES, accounts
+from deploy import HUGE_PAGES, accounts, applications
 from deploy.backup.commands import join, verify_service
+from deploy.environment import REFUSED, Told, database, settings_of
 from deploy.rehearsal.command import rehearse
 from deploy.relay import commands
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="One login for a province, and meetings without paper.")
+app = typer.Typer(
+    cls=Told, no_args_is_help=True, add_completion=False, help="One login for a province, and meetings without paper."
+)
 app.command()(commands.relay)
 app.command()(commands.add_relay)
 app.command()(rehearse)
 SERVICES = ("idp", "meetings", "calendar")
+Served = Literal["idp", "meetings"]
 
 
 @app.command()
@@ -33,7 +37,7 @@ def serve(service: Annotated[str, typer.Argument(help=", ".join(SERVICES))], por
     """Run one service; its settings come from the environment."""
     if service not in SERVICES:
         typer.echo(f"unknown service {service!r}: one of {', '.join(SERVICES)}", err=True)
-        raise typer.Exit(2)
+        raise typer.Exit(REFUSED)
     import uvicorn
 
     if service == "calendar":
@@ -41,8 +45,11 @@ def serve(service: Annotated[str, typer.Argument(help=", ".join(SERVICES))], por
         return
     from meetings.live.wires import SERVING
 
-    settings = _settings(service)
+    settings = settings_of(service)
     _need_tables(service, settings.database_url)
+    if service == "meetings" and not settings.storage_url:
+        typer.echo("STORAGE_URL: a folder, or s3://bucket", err=True)
+        raise typer.Exit(REFUSED)
     if service == "idp" and "GLIBC_TUNABLES" not in os.environ:  # which counts at a program's start only
         os.execve(sys.executable, sys.orig_argv, os.environ | HUGE_PAGES)  # noqa: S606 - ourselves
     uvicorn.run(
@@ -76,24 +83,8 @@ def _need_tables(service: str, url: str) -> None:
     with suppress(SQLAlchemyError, CommandError):
         if missing := pending(engine, service):
             typer.echo(f"DATABASE_URL: {len(missing)} migrations are missing: run `dienhong migrate {service}` first", err=True)
-            raise typer.Exit(2)
+            raise typer.Exit(REFUSED)
     engine.dispose()
-
-
-def _settings(service: str) -> Any:
-    """The service's settings from the environment; what is missing or unsafe is said in a line each."""
-    from pydantic import ValidationError
-
-    from idp.settings import IdpSettings
-    from meetings.settings import MeetingsSettings
-
-    try:
-        return IdpSettings() if service == "idp" else MeetingsSettings()
-    except ValidationError as error:
-        for one in error.errors():
-            name = ".".join(str(part) for part in one["loc"]).upper() or "settings"
-            typer.echo(f"{name}: {one['msg'].removeprefix('Value error, ')}", err=True)
-        raise typer.Exit(2) from None
 
 
 def idp() -> Any:
@@ -103,7 +94,7 @@ def idp() -> Any:
     from shared.jumps import Watch
     from shared.logs import configure
 
-    settings = _settings("idp")
+    settings = settings_of("idp")
     configure(settings.log_level)
     built = build(settings)
     Watch(built.state.db).start()
@@ -116,7 +107,7 @@ def meetings() -> Any:
     from shared.jumps import Watch
     from shared.logs import configure
 
-    settings = _settings("meetings")
+    settings = settings_of("meetings")
     configure(settings.log_level)
     built = build(settings)
     Watch(built.state.db).start()
@@ -133,20 +124,16 @@ def calendar() -> Any:
 
 @app.command()
 def migrate(
-    service: Annotated[str, typer.Argument(help="idp or meetings")],
+    service: Served,
     plan: Annotated[bool, typer.Option("--plan", help="Only say what would be done.")] = False,
 ) -> None:
     """Bring the database of `DATABASE_URL` to the present schema."""
     import importlib
 
-    from shared.db import Database
     from shared.migrate import pending, upgrade
 
-    if service not in ("idp", "meetings"):
-        typer.echo("idp or meetings", err=True)
-        raise typer.Exit(2)
     importlib.import_module(f"{service}.app")
-    db = Database(os.environ["DATABASE_URL"])
+    db = database()
     for number, words in pending(db.engine, service) if plan else ():
         typer.echo(f"{number} {words}")
     if not plan:
@@ -157,7 +144,7 @@ def migrate(
 
 @app.command()
 def routes(
-    service: Annotated[str, typer.Argument(help="idp or meetings")] = "idp",
+    service: Served = "idp",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON list instead of lines.")] = False,
 ) -> None:
     """List every route of a service: who may call it, and what keeps other sites from calling it in a person's name."""
@@ -165,9 +152,6 @@ def routes(
 
     from deploy import inventory
 
-    if service not in ("idp", "meetings"):
-        typer.echo("idp or meetings", err=True)
-        raise typer.Exit(2)
     listed = inventory.routes(service)
     if as_json:
         typer.echo(json.dumps(listed, ensure_ascii=False, indent=2))
@@ -176,20 +160,7 @@ def routes(
         typer.echo(f"{line['method']:7} {line['path']:44} {line['who']}; {line['guard']}")
 
 
-@app.command("add-administrator")
-def add_administrator(username: str) -> None:
-    """Give an official the right to make bodies and import members (meetings' `DATABASE_URL`)."""
-    from meetings.access.actions import name_administrator
-    from shared.clock import now
-    from shared.db import Database
-
-    db = Database(os.environ["DATABASE_URL"])
-    with db.write() as tx:
-        name_administrator(tx, now(), username)
-    db.close()
-
-
-for _name, _command in accounts.COMMANDS.items():
+for _name, _command in (accounts.COMMANDS | applications.COMMANDS).items():
     app.command(_name)(_command)
 
 
@@ -202,28 +173,12 @@ def rotate_keys(
     from shared.clock import now
     from shared.db import Database
 
-    settings = _settings("idp")
+    settings = settings_of("idp")
     db = Database(settings.database_url)
     with db.write() as tx:
         actions.rotate_keys(tx, now(), settings, compromised=compromised)
     db.close()
     typer.echo("withdrawn, and replaced" if compromised else "new keys are published, and sign in ten minutes")
-
-
-@app.command("initial-access-token")
-def initial_access_token(days: Annotated[int, typer.Option(min=1, max=365)] = 30) -> None:
-    """Print a token that lets its holder register applications at idp for some days, once."""
-    from datetime import timedelta
-
-    from idp.clients.actions import make_initial_access_token
-    from shared.clock import now
-    from shared.db import Database
-
-    db = Database(os.environ["DATABASE_URL"])
-    with db.write() as tx:
-        token = make_initial_access_token(tx, now(), timedelta(days=days))
-    db.close()
-    typer.echo(token)
 
 
 @app.command()
@@ -232,7 +187,7 @@ def verify(
     roots: Annotated[
         Path | None, typer.Option(help="PEM file of the authorities to trust; default: TRUST_ROOTS, else the demo's own.")
     ] = None,
-    language: Annotated[str, typer.Option("--lang", help="vi or en")] = "vi",
+    language: Annotated[Literal["vi", "en"], typer.Option("--lang")] = "vi",
 ) -> None:
     """Check signed minutes without any database: who signed when, that nothing changed, that the votes add up; or a whole
     service: that each event, vote and document is what was put there."""
@@ -242,7 +197,7 @@ def verify(
 
     if not file.is_file():
         typer.echo(f"{file}: no such file", err=True)
-        raise typer.Exit(2)
+        raise typer.Exit(REFUSED)
     trusted = roots or _known_roots()
     if trusted:
         typer.echo(f"  {trusted}")
@@ -259,15 +214,14 @@ def export(meeting: Annotated[str, typer.Argument(help="The meeting's id.")]) ->
 
     from meetings.live.models import MeetingLog
     from meetings.minutes.evidence import export as exported
-    from shared.db import Database
 
-    db = Database(os.environ["DATABASE_URL"])
+    db = database()
     with db.read() as tx:
         found = exported(tx, meeting) if tx.get(MeetingLog, meeting) else None
     db.close()
     if found is None:
         typer.echo(f"{meeting}: no such meeting", err=True)
-        raise typer.Exit(2)
+        raise typer.Exit(REFUSED)
     typer.echo(json.dumps(found, ensure_ascii=False))
 
 

@@ -1,10 +1,13 @@
 """`dienhong backup`, `restore` and `epoch bump`; each reads the settings that its service reads."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
+
+from deploy.environment import REFUSED
 
 if TYPE_CHECKING:
     from shared.settings import Settings
@@ -36,7 +39,11 @@ def backup(folder: Annotated[Path, typer.Argument(help="Holds the backups of one
     finally:
         db.close()
     [(_, manifest)] = embedded.backups(place)
+    missing = embedded.missing(place, manifest)
+    for sha256 in missing:
+        typer.echo(f"✗ document {sha256}: missing", err=True)
     typer.echo(f"{place}: {manifest.service}, {len(manifest.documents)} documents")
+    raise typer.Exit(1 if missing else 0)
 
 
 def restore(
@@ -104,14 +111,9 @@ def verify_service() -> int:
 
 def _settings() -> "Settings":
     """What both services need of the environment."""
-    from pydantic import ValidationError
-
     from shared.settings import Settings
 
-    try:
-        return Settings()
-    except ValidationError as error:
-        _refuse("\n".join(f"{'.'.join(map(str, one['loc'])).upper() or 'settings'}: {one['msg']}" for one in error.errors()))
+    return Settings()
 
 
 def _places(settings: "Settings") -> tuple[Path, Path | None]:
@@ -127,13 +129,12 @@ def _places(settings: "Settings") -> tuple[Path, Path | None]:
 def _instant(given: str) -> datetime | None:
     if not given:
         return None
-    try:
-        at = datetime.fromisoformat(given)
-    except ValueError:
-        raise typer.BadParameter("not an instant, as 2026-11-22T08:30:00+07:00") from None
-    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    with suppress(ValueError):
+        if (at := datetime.fromisoformat(given)).tzinfo:
+            return at.astimezone(UTC)
+    raise typer.BadParameter("not an instant with its zone, as 2026-11-22T08:30:00+07:00")
 
 
 def _refuse(words: str) -> NoReturn:
     typer.echo(words, err=True)
-    raise typer.Exit(2)
+    raise typer.Exit(REFUSED)

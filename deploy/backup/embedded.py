@@ -1,6 +1,6 @@
 """Backups of the embedded default: SQLite by its online backup API, and the folder of documents.
 
-`FOLDER/2026-11-22T01-45-06Z` is one backup: `database.db`, `documents/` as they lie in the store (still sealed), and
+`FOLDER/2026-11-22T01-45-06.123456Z` is one backup: `database.db`, `documents/` as they lie in the store (still sealed), and
 `manifest.json` with the SHA-256 of each file. A document that an earlier backup has is linked to it, so each backup is whole,
 and any may be removed.
 """
@@ -42,13 +42,11 @@ class Manifest:
 def backup(service: str, database: Path, documents: Path | None, folder: Path) -> Path:
     """Make one backup while the service goes on; its folder. `Refused` where another one runs, or of another service."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _alone(folder):
+    with alone(folder), _aside(folder / PARTIAL) as partial:
         earlier = backups(folder)
         if earlier and earlier[-1][1].service != service:
             raise Refused(f"{folder} holds backups of {earlier[-1][1].service}: a folder for each service")
-        partial = folder / PARTIAL
-        shutil.rmtree(partial, ignore_errors=True)
-        (partial / DOCUMENTS).mkdir(mode=0o700, parents=True)
+        (partial / DOCUMENTS).mkdir(mode=0o700)
         known: dict[str, str] = {}
         # Before the database, for what may be let go of meanwhile, and after it, for what has come.
         _take_documents(documents, partial, earlier, known)
@@ -57,6 +55,8 @@ def backup(service: str, database: Path, documents: Path | None, folder: Path) -
         _take_documents(documents, partial, earlier, known)
         manifest = Manifest(service, taken_at.isoformat(), _hash(partial / DATABASE), known)
         _write(partial / MANIFEST, json.dumps(asdict(manifest), indent=1).encode())
+        for place in (*partial.glob(f"{DOCUMENTS}/*"), partial / DOCUMENTS, partial):
+            flush(place)
         final = folder / f"{taken_at:%Y-%m-%dT%H-%M-%S.%fZ}"
         partial.rename(final)
         flush(folder)
@@ -68,10 +68,13 @@ def backups(folder: Path) -> list[tuple[Path, Manifest]]:
     found = []
     for place in (folder, *folder.glob("[0-9]*")):
         if (place / MANIFEST).is_file():
-            read = json.loads((place / MANIFEST).read_bytes())
-            if read.get("format") != FORMAT:
+            try:
+                manifest = Manifest(**json.loads((place / MANIFEST).read_bytes()))
+            except (ValueError, TypeError):
+                manifest = None
+            if manifest is None or manifest.format != FORMAT:
                 raise Refused(f"{place}: not a backup of this kind")
-            found.append((place, Manifest(**read)))
+            found.append((place, manifest))
     return sorted(found, key=lambda one: one[1].taken_at)
 
 
@@ -98,12 +101,22 @@ def damaged(place: Path, manifest: Manifest) -> list[str]:
     return [name for name, sha256 in wanted.items() if not (place / name).is_file() or _hash(place / name) != sha256]
 
 
+def missing(place: Path, manifest: Manifest) -> list[str]:
+    """Documents that the backup's database names, and that were not in the store: SHA-256 of each."""
+    if manifest.service != "meetings":
+        return []
+    with closing(sqlite3.connect(f"{(place / DATABASE).resolve().as_uri()}?mode=ro", uri=True)) as copy:
+        named = copy.execute("SELECT DISTINCT sha256 FROM document_version WHERE state != 'forgotten' ORDER BY sha256")
+        return [sha256 for (sha256,) in named if f"{sha256[:2]}/{sha256}" not in manifest.documents]
+
+
 def unpack(place: Path, manifest: Manifest, database: Path, documents: Path | None) -> None:
     """Copy a backup's files to `database` and `documents`; durable on return."""
     for name in manifest.documents:
         if documents is None:
             raise Refused("the backup has documents: set STORAGE_URL to a folder")
         _copy(place / DOCUMENTS / name, documents / name)
+        flush(documents)
     _copy(place / DATABASE, database)
 
 
@@ -145,8 +158,8 @@ def _linked(place: Path, manifest: Manifest, name: str, target: Path) -> bool:
 
 def _copy(source: Path, target: Path) -> None:
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    shutil.copyfile(source, target)
-    os.chmod(target, 0o600)
+    with source.open("rb") as read, open(target, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as written:
+        shutil.copyfileobj(read, written)
     flush(target)
     flush(target.parent)
 
@@ -171,12 +184,24 @@ def flush(path: Path) -> None:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _aside(partial: Path) -> Iterator[Path]:
+    """A fresh folder for its owner alone; what has no other name in the end goes, since it may have filled the disk."""
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(mode=0o700)
+    try:
+        yield partial
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """`Refused` where another backup or restore is at work in the folder."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError:
-        raise Refused(f"{folder}: another backup is under way") from None
+        raise Refused(f"{folder}: another backup or restore is under way") from None
     finally:
         os.close(handle)

@@ -21,7 +21,13 @@ def bring_back(
     No service can start on it too early: the database has its name only when the new epoch is in it.
     """
     place, manifest = embedded.choose(folder, to)
-    embedded.need_empty(database, documents)
+    database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with embedded.alone(database.parent):
+        embedded.need_empty(database, documents)
+        return place, manifest, _put_back(settings, database, documents, place, manifest)
+
+
+def _put_back(settings: Settings, database: Path, documents: Path | None, place: Path, manifest: Manifest) -> list[str]:
     if wrong := embedded.damaged(place, manifest):
         raise Refused(f"{place} is damaged: {', '.join(wrong[:10])}")
     aside = database.with_name(f".{database.name}.restoring")
@@ -31,11 +37,11 @@ def bring_back(
     with closing(Database(f"sqlite:///{aside}")) as db:
         service = epoch.service_of(db)
         migrate.upgrade(db.engine, service)
+        found = list(faults(db, service, settings))  # while the keys of before are there, for which SECRET has to be theirs
         with db.write() as tx:
             at = now()
             audit.record(tx, at, "database.restored", actor="command", object=service, taken_at=manifest.taken_at)
             epoch.begin(tx, at, service, settings)
-        found = list(faults(db, service, settings))
     aside.rename(database)
     embedded.flush(database.parent)
-    return place, manifest, found
+    return found

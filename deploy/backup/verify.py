@@ -17,9 +17,30 @@ def faults(db: Database, service: str, settings: Settings) -> Iterator[str]:
             yield from (f"database: {row[0]}" for row in connection.execute(text("PRAGMA integrity_check")) if row[0] != "ok")
     with db.read() as tx:
         yield from (f"audit event {seq}: {what}" for seq, what in audit.faults(tx))
-        if service == "meetings":
+        if service == "idp":
+            yield from _faults_of_sealed(tx, settings)
+        else:
             yield from _faults_of_meetings(tx)
             yield from _faults_of_documents(tx, settings)
+
+
+def _faults_of_sealed(tx: Session, settings: Settings) -> Iterator[str]:
+    """What idp cannot open with this `SECRET`."""
+    from cryptography.exceptions import InvalidTag
+
+    from idp.keys import actions as keys
+    from idp.keys.models import StoredKey
+    from idp.keys.sealing import unseal
+    from idp.login import factors
+    from idp.login.models import SecondFactor
+
+    sealed = [(f"signing key {one.kid}", keys.PURPOSE, one.sealed) for one in tx.scalars(select(StoredKey))]
+    sealed += [(f"second factor of {one.account_id}", factors.PURPOSE, one.sealed) for one in tx.scalars(select(SecondFactor))]
+    for which, purpose, text_ in sealed:
+        try:
+            unseal(settings.secret.get_secret_value(), purpose, text_)
+        except (InvalidTag, ValueError):
+            yield f"{which}: does not open with this SECRET"
 
 
 def _faults_of_meetings(tx: Session) -> Iterator[str]:

@@ -36,8 +36,8 @@ def main(
     db.close()
     _write(folder / "expected-failures.json", EXPECTED_FAILURES)
     _write(folder / "expected-skips.json", EXPECTED_SKIPS)
-    (folder / "plans.txt").write_text("\n".join(lines) + "\n")
-    (folder / "registration.conf").write_text(f'proxy_set_header Authorization "Bearer {token}";\n')
+    _keep(folder / "plans.txt", "\n".join(lines))
+    _keep(folder / "registration.conf", f'proxy_set_header Authorization "Bearer {token}";')
 
 
 def _client(tx: Any, plan: Plan, name: str, place: Place) -> dict[str, Any]:
@@ -58,8 +58,14 @@ def _client(tx: Any, plan: Plan, name: str, place: Place) -> dict[str, Any]:
 
 
 def _write(file: Path, content: object) -> None:
-    file.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
-    file.chmod(0o600)
+    _keep(file, json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def _keep(file: Path, text: str) -> None:
+    """For its owner alone: most hold a secret."""
+    file.unlink(missing_ok=True)
+    file.touch(mode=0o600)
+    file.write_text(f"{text}\n", "utf-8")
 
 
 if __name__ == "__main__":

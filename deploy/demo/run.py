@@ -13,7 +13,8 @@ import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,23 +85,36 @@ def run() -> None:
         raise SystemExit(1)
     _need_free_ports(demo)
     _bring_up_to_date(demo)
-    for ending in (signal.SIGINT, signal.SIGTERM):  # whoever started us, and however: the services end with us
-        signal.signal(ending, signal.default_int_handler)
-    children = {name: _spawn(demo, state, name) for name in ("idp", "meetings", "calendar")}
-    authority = Server(demo.pki)
-    try:
+    with ending_together() as children:
+        for name in ("idp", "meetings", "calendar"):
+            children[name] = _spawn(demo, state, name)
+        authority = Server(demo.pki)
         _wait_until_ready(demo, children)
         authority.start()
         _describe(demo, state)
         _console().print(f"[dim]Ready after {time.monotonic() - started:.1f} s. Ctrl-C ends it.")
         _watch(demo, state, children)
+
+
+@contextmanager
+def ending_together() -> Iterator[dict[str, "subprocess.Popen[bytes]"]]:
+    """Services by name. They end with us: whoever started us, and however we end, short of SIGKILL."""
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if ending != signal.SIGHUP or signal.getsignal(ending) != signal.SIG_IGN:  # `nohup` asks to go on
+            signal.signal(ending, signal.default_int_handler)
+    children: dict[str, subprocess.Popen[bytes]] = {}
+    try:
+        yield children
     except KeyboardInterrupt:
         _console().print("\nEnding.")
     finally:
         for child in children.values():
             child.send_signal(signal.SIGTERM)
         for child in children.values():
-            child.wait(timeout=15)
+            try:
+                child.wait(timeout=15)
+            except subprocess.TimeoutExpired:
+                child.kill()
 
 
 def _need_free_ports(demo: Demo) -> None:
@@ -137,6 +151,9 @@ def _make(demo: Demo) -> None:
     from shared.db import Database
     from shared.migrate import upgrade
 
+    if demo.folder.exists() and any(demo.folder.iterdir()) and not (demo.folder / "idp.db").exists():
+        _console().print(f"[red]{demo.folder} is not a demo's; set VAR_DIR to another folder.")
+        raise SystemExit(1)
     shutil.rmtree(demo.folder, ignore_errors=True)
     demo.folder.mkdir(parents=True, mode=0o700)
     kept = {"ports": demo.ports, "secrets": {name: secrets.token_urlsafe(48) for name in ("idp", "meetings")}}
@@ -163,8 +180,15 @@ def _make(demo: Demo) -> None:
         for db in databases.values():
             db.close()
         progress.update(task, description=f"{'The sample province is made':<44}", completed=22)
-    demo.ready.touch(mode=0o600)
-    demo.ready.write_text(json.dumps(kept, ensure_ascii=False, indent=2))
+    _keep(demo.ready, kept)
+
+
+def _keep(file: Path, content: dict[str, Any]) -> None:
+    """For its owner alone, whole or not at all."""
+    aside = file.with_suffix(".new")
+    aside.touch(mode=0o600)
+    aside.write_text(json.dumps(content, ensure_ascii=False, indent=2))
+    aside.rename(file)
 
 
 def _spawn(demo: Demo, state: dict[str, Any], name: str) -> subprocess.Popen[bytes]:
@@ -226,8 +250,7 @@ def _describe(demo: Demo, state: dict[str, Any]) -> None:
         },
     }
     file = demo.folder / "demo.json"
-    file.touch(mode=0o600)
-    file.write_text(json.dumps(told, ensure_ascii=False, indent=2))
+    _keep(file, told)
     table = Table(box=None, padding=(0, 3, 0, 0))
     for heading in ("Vai trò", "Họ và tên", "Tên đăng nhập", "Mật khẩu"):
         table.add_column(heading)

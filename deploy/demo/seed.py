@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from deploy.applications import web_app
 from deploy.demo import conference, province
 from deploy.demo.meeting import PlannedItem, sample_meeting
 from deploy.demo.papers import make_papers
@@ -70,20 +71,7 @@ def fill_idp(db: Database, now: datetime, addresses: dict[str, str]) -> dict[str
 
 def _register_clients(tx: Session, now: datetime, addresses: dict[str, str]) -> str:
     meetings, calendar = addresses["meetings"], addresses["calendar"]
-    office = "Văn phòng Đoàn ĐBQH và HĐND tỉnh"
-    web = Metadata(
-        name="Họp không giấy",
-        office=office,
-        description="Chương trình, tài liệu, biểu quyết và biên bản của các kỳ họp",
-        redirect_uris=(f"{meetings}/signed-in",),
-        auth_method=AuthMethod.NONE,
-        audiences=(meetings,),
-        post_logout_redirect_uris=(f"{meetings}/signed-out",),
-        backchannel_logout_uri=f"{meetings}/api/backchannel-logout",
-        client_uri=f"{meetings}/",
-        trusted=True,
-    )
-    clients.register_client(tx, now, web, client_id="meetings-web")
+    clients.register_client(tx, now, web_app(meetings, "Văn phòng Đoàn ĐBQH và HĐND tỉnh"), client_id="meetings-web")
     work = Metadata(
         name="Lịch công tác",
         office="Văn phòng UBND tỉnh",

@@ -12,7 +12,7 @@ def rehearse(
     begin: Annotated[str, typer.Option(hidden=True, help="Of a rehearsal that was asked for in the web app.")] = "",
 ) -> None:
     """Run a copy of a meeting with simulated delegates against the real service, and judge what is measured."""
-    from deploy.cli import _settings
+    from deploy.environment import settings_of
     from deploy.rehearsal.report import run_and_print
 
-    raise typer.Exit(0 if run_and_print(_settings("meetings"), meeting, delegates, url, begin) else 1)
+    raise typer.Exit(0 if run_and_print(settings_of("meetings"), meeting, delegates, url, begin) else 1)

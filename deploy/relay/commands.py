@@ -1,29 +1,23 @@
 """`dienhong relay` runs a room's relay; `dienhong add-relay` makes its client at idp."""
 
 import logging
-import os
 from typing import Annotated, Any
 
 import typer
+
+from deploy.environment import writing
 
 
 def relay(port: int = 8443, host: str = "127.0.0.1") -> None:
     """Run the relay of a room; its settings come from the environment."""
     import uvicorn
-    from pydantic import ValidationError
 
     from deploy.relay.app import Relay
     from deploy.relay.settings import RelaySettings
     from meetings.live.wires import SERVING
     from shared.logs import configure
 
-    try:
-        settings = RelaySettings()
-    except ValidationError as error:
-        for one in error.errors():
-            name = ".".join(str(part) for part in one["loc"]).upper() or "settings"
-            typer.echo(f"{name}: {one['msg'].removeprefix('Value error, ')}", err=True)
-        raise typer.Exit(2) from None
+    settings = RelaySettings()
     configure(settings.log_level)
     for library in ("websockets", "httpx2", "httpcore2"):
         logging.getLogger(library).setLevel(logging.WARNING)  # below that they tell headers, and tokens stand in them
@@ -51,12 +45,8 @@ def add_relay(
     from deploy.relay.credentials import SCOPE
     from idp.clients.actions import register_client
     from idp.clients.rules import CLIENT_CREDENTIALS, Metadata
-    from shared.clock import now
-    from shared.db import Database
 
     metadata = Metadata(name=room, grant_types=(CLIENT_CREDENTIALS,), scopes=(SCOPE,), audiences=(audience,))
-    db = Database(os.environ["DATABASE_URL"])
-    with db.write() as tx:
-        client, secret = register_client(tx, now(), metadata, actor="command")
-    db.close()
+    with writing() as (tx, at):
+        client, secret = register_client(tx, at, metadata, actor="command")
     typer.echo(f"{client.id} {secret}")

@@ -54,6 +54,8 @@ class Shelf:
 
     def __init__(self, folder: Path, secret: str, most: int) -> None:
         self._store, self._most = Checked(connect(str(folder)), derive_key(secret, "relay/papers")), most
+        for left in folder.glob("??/.*"):  # by who was killed while writing
+            left.unlink(missing_ok=True)
         found = sorted((path.stat().st_mtime, path.name, path.stat().st_size) for path in folder.glob("??/" + "[0-9a-f]" * 64))
         self._turn = threading.Lock()  # shelves are used from several threads
         self._sizes = OrderedDict((name, size) for _, name, size in found)

@@ -1,6 +1,7 @@
 """What a relay is told by its environment."""
 
 import ssl
+from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -38,6 +39,9 @@ class RelaySettings(FromEnvironment):
             raise ValueError("PUBLIC_URL and UPSTREAM_URL must not end with a slash")
         if bool(self.tls_certificate) != bool(self.tls_key):
             raise ValueError("TLS_CERTIFICATE and TLS_KEY go together")
+        for name in ("tls_certificate", "tls_key", "upstream_ca"):
+            if (path := getattr(self, name)) and not Path(path).is_file():
+                raise ValueError(f"{name.upper()} names no file")
         if len(self.relay_client_secret.get_secret_value()) < 32:
             raise ValueError("RELAY_CLIENT_SECRET must be at least 32 random signs")
         return self

@@ -1,6 +1,7 @@
 """What was backed up comes back whole or not at all, over nothing, and in a new epoch."""
 
 import json
+import os
 import shutil
 from contextlib import closing
 from datetime import timedelta
@@ -124,6 +125,7 @@ def test_the_newest_backup_that_is_not_later_is_taken_and_the_rest_of_time_is_lo
     lose(place)
     assert place.run("restore", kept, "--to", (between - timedelta(days=1)).isoformat())[0] == 2
     assert place.run("restore", kept, "--to", "yesterday")[0] == 2
+    assert place.run("restore", kept, "--to", "2099-01-01T08:30:00")[0] == 2  # by which clock?
     assert place.run("restore", kept, "--to", between.isoformat())[0] == 0
     assert ballots(place) == early
 
@@ -176,7 +178,7 @@ def test_what_an_interrupted_backup_left_is_no_backup(place, tmp_path):
 def test_a_folder_is_for_one_service_and_one_backup_at_a_time(place, tmp_path):
     kept = tmp_path / "kept"
     kept.mkdir()
-    with embedded._alone(kept):
+    with embedded.alone(kept):
         code, said = place.run("backup", kept)
     assert (code, "under way" in said) == (2, True)
     place.run("backup", kept)
@@ -184,6 +186,59 @@ def test_a_folder_is_for_one_service_and_one_backup_at_a_time(place, tmp_path):
     file.write_text(json.dumps(json.loads(file.read_text()) | {"service": "idp"}))
     code, said = place.run("backup", kept)
     assert (code, "a folder for each service" in said) == (2, True)
+
+
+def test_a_document_that_is_not_in_the_store_is_named_by_each_backup(place, tmp_path):
+    [file] = (place.folder / "documents").glob("*/*")
+    place.environment["STORAGE_URL"] = str(tmp_path / "not mounted")
+    code, said = place.run("backup", tmp_path / "kept")
+    assert (code, f"✗ document {file.name}: missing" in said, "meetings, 0 documents" in said) == (1, True, True)
+
+
+def test_a_backup_that_fails_says_why_and_leaves_nothing(place, tmp_path):
+    (place.folder / "documents" / "ab" / "abcd").mkdir(parents=True)
+    code, said = place.run("backup", tmp_path / "kept")
+    assert (code, "abcd" in said, list((tmp_path / "kept").iterdir())) == (2, True, [])
+
+
+def test_a_torn_manifest_is_named(place, tmp_path):
+    place.run("backup", tmp_path / "kept")
+    [one] = (tmp_path / "kept").iterdir()
+    for torn in ((one / "manifest.json").read_text()[:-9], '["a list"]', '{"format": "dienhong-backup-1"}'):
+        (one / "manifest.json").write_text(torn)
+        for command in ("backup", "restore"):
+            code, said = place.run(command, tmp_path / "kept")
+            assert (code, f"{one}: not a backup" in said) == (2, True)
+
+
+def test_a_backup_is_its_owners_alone_and_on_the_disk_with_all_its_folders(place, tmp_path, monkeypatch):
+    flushed, fsync = set[str](), os.fsync
+
+    def noted(handle: int) -> None:
+        flushed.add(os.readlink(f"/proc/self/fd/{handle}"))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    (tmp_path / "kept").mkdir(mode=0o755)
+    for _ in range(2):  # the second is links
+        flushed.clear()
+        place.run("backup", tmp_path / "kept")
+        folders = [".partial", ".partial/documents", *(f".partial/documents/{one.name}" for one in _first(tmp_path))]
+        assert {str(tmp_path / "kept" / one) for one in folders} <= flushed
+    for one in (tmp_path / "kept").iterdir():
+        assert one.stat().st_mode & 0o077 == 0
+
+
+def _first(tmp_path: Path) -> list[Path]:
+    return list((next((tmp_path / "kept").iterdir()) / "documents").iterdir())
+
+
+def test_one_restore_at_a_time(place, tmp_path):
+    place.run("backup", tmp_path / "kept")
+    lose(place)
+    with embedded.alone(place.folder):
+        code, said = place.run("restore", tmp_path / "kept")
+    assert (code, "under way" in said, list(place.folder.iterdir())) == (2, True, [])
 
 
 def test_an_event_a_vote_and_a_document_that_changed_are_named(place, made):
@@ -241,12 +296,18 @@ def test_the_identity_provider_comes_back_too_and_nobody_is_signed_in(tmp_path):
     place.environment |= {"DATABASE_URL": f"sqlite:///{tmp_path}/here/idp.db", "STORAGE_URL": ""}
     place.run("migrate", "idp")
     place.run("create-account", "hanhnth", "Nguyễn Thị Hồng Hạnh")
+    place.run("rotate-keys")
     with closing(place.open()) as db, db.write() as tx:
         account, now = find_by_username(tx, "hanhnth"), clock.now()
         proof = {"acr": "", "amr": [], "user_agent": "", "auth_time": now, "last_seen_at": now}
         tx.add(SignInSession(id="s", digest="d", account_id=account.id, expires_at=now + timedelta(hours=1), **proof))
     assert place.run("backup", tmp_path / "kept")[0] == 0
     lose(place)
+    place.environment["SECRET"] = "another one, of another machine, perhaps"
+    code, said = place.run("restore", tmp_path / "kept")
+    assert (code, "✗ signing key" in said, "does not open with this SECRET" in said) == (1, True, True)
+    lose(place)
+    place.environment["SECRET"] = SECRET
     assert place.run("restore", tmp_path / "kept")[0] == 0
     assert place.run("verify") == (0, "✓ idp: everything is what was put there\n")
     with closing(place.open()) as db, db.read() as tx:

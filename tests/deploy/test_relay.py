@@ -17,6 +17,7 @@ import pytest
 from sqlalchemy import delete, select, update
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
+from deploy.relay.papers import Shelf
 from meetings.access.models import EndedSession
 from meetings.bodies.models import Member
 from meetings.papers.models import Paper
@@ -332,7 +333,9 @@ def test_when_the_service_is_killed_tablets_are_told_to_come_back_and_then_go_on
     [
         ({"UPSTREAM_URL": "http://hop.example"}, "UPSTREAM_URL must be https"),
         ({"ISSUER": "http://dangnhap.example"}, "ISSUER must be https"),
-        ({"TLS_KEY": "x.pem"}, "TLS_CERTIFICATE and TLS_KEY go together"),
+        ({"TLS_KEY": __file__}, "TLS_CERTIFICATE and TLS_KEY go together"),
+        ({"TLS_KEY": __file__, "TLS_CERTIFICATE": "x.pem"}, "TLS_CERTIFICATE names no file"),
+        ({"UPSTREAM_CA": "x.pem"}, "UPSTREAM_CA names no file"),
         ({"RELAY_CLIENT_SECRET": "changeme"}, "RELAY_CLIENT_SECRET must be at least 32"),
         ({"PUBLIC_URL": "https://hop.example/"}, "must not end with a slash"),
     ],
@@ -350,3 +353,11 @@ def test_a_relay_with_an_unsafe_setting_does_not_start(changes, said):
     }
     answer = CliRunner().invoke(app, ["relay"], env=complete | changes)
     assert (answer.exit_code, said in answer.stderr) == (2, True)
+
+
+def test_what_a_killed_relay_was_writing_does_not_stay_on_its_disk(tmp_path):
+    left = tmp_path / "ab" / ".0123456789abcdef"
+    left.parent.mkdir()
+    left.write_bytes(b"half of a paper")
+    Shelf(tmp_path, SECRET, 1 << 20)
+    assert not left.exists()
