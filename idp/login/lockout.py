@@ -11,6 +11,7 @@ from idp.accounts.rules import normal_username
 from idp.login.models import SignInFailure
 from idp.login.problems import AccountWaits, CodesWait, WrongPassword
 from idp.login.rules import FORGOTTEN_AFTER, FREE_TRIES, LONGEST_WAIT, wait_after
+from shared import audit
 from shared.db import lock
 from shared.ids import digest
 from shared.prepared import Prepared
@@ -30,6 +31,7 @@ _FORGET = Prepared(delete(_TABLE).where(_TABLE.c.name_digest == bindparam("name"
 def begin_try(tx: Session, now: datetime, username: str) -> Problem:
     """Count one try; what to answer if it fails. Raises `AccountWaits` while the name has to wait."""
     name = digest(normal_username(username))
+    audit.hold(tx)
     lock(tx, f"sign-in/{name}")
     failures, last_at, waits_until = _FOUND.one(tx, name=name) or (None, now, None)
     if waits_until and now < waits_until:
@@ -59,6 +61,7 @@ def need_code_tries(tx: Session, now: datetime, what: str) -> None:
 
     Holds the count until the transaction ends, so that parallel tries gain nothing.
     """
+    audit.hold(tx)
     lock(tx, f"codes/{what}")
     row = tx.get(SignInFailure, digest(what), populate_existing=True)
     if row and row.waits_until and now < row.waits_until:
@@ -76,4 +79,5 @@ def count_wrong_code(tx: Session, now: datetime, what: str) -> None:
 
 def forget_failures(tx: Session, username: str) -> None:
     """After the right password."""
+    audit.hold(tx)
     _FORGET.run(tx, name=digest(normal_username(username)))

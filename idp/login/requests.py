@@ -15,6 +15,7 @@ from idp.login import cookies
 from idp.login.models import AuthorizationRequest
 from idp.login.problems import CookiesNeeded, RequestExpired, RequestUnknown
 from idp.login.rules import REQUEST_LIFETIME
+from shared import audit
 from shared.clock import Now
 from shared.db import Tx
 from shared.ids import new_id
@@ -71,6 +72,7 @@ def find_request(
     if request.client_id and request.client is None:
         raise RequestUnknown()  # the client was removed since
     if request.browser is None and first_seen_by:
+        audit.hold(tx)
         if not _BIND.run(tx, id_=request.id, browser=first_seen_by):  # somebody was first this instant, perhaps its other tab
             return find_request(tx, now, request_id, browser)
         request.browser = browser = first_seen_by
@@ -84,6 +86,7 @@ def find_request(
 
 
 def _to_change(tx: Session, request_id: str) -> AuthorizationRequest | None:
+    audit.hold(tx)
     waiting = {"of": AuthorizationRequest}
     return tx.get(AuthorizationRequest, request_id, options=[_WITHOUT_CLIENT], with_for_update=waiting)
 
@@ -99,6 +102,7 @@ def _expired(request: AuthorizationRequest) -> RequestExpired:
 
 def mark_answered(tx: Session, now: datetime, request: AuthorizationRequest) -> None:
     """Of any number of browsers' tabs at once, one alone answers it."""
+    audit.hold(tx)
     if not _ANSWER.run(tx, id_=request.id, answered_at=now):
         raise _expired(request)
 

@@ -121,6 +121,7 @@ def _finish(call: Call, step: Step, client: Client | None, session: Seen | None,
     if decoupled.is_decoupled(asked):
         return decoupled.answer(call, step, client, session, members)
     if "pushed" in asked:
+        audit.hold(call.tx)
         pushed = store.use(call.tx, Kind.PUSHED, asked["pushed"], call.now)
         if pushed is None or pushed.used_at:
             raise OAuth2Error(error="invalid_request_uri", description="The request_uri is used.")

@@ -124,6 +124,7 @@ def _person(call: Call, ask: Ask) -> Account:
 
 def _need_room(call: Call, account: Account) -> None:
     """Nobody is buried under questions, so that one is allowed to end them; by section 13 the provider may deny for itself."""
+    audit.hold(call.tx)
     lock(call.tx, f"waiting for {account.id}")
     waiting = waiting_for(call.tx, call.now, account.id)
     if len(waiting) >= MOST_WAITING or sum(one.client_id == call.caller.id for one in waiting) >= MOST_OF_ONE:

@@ -23,6 +23,7 @@ from idp.oidc.issuing import give_grant, kept_for_grant, narrowed, revoke
 from idp.oidc.living import Living, read_grant
 from idp.oidc.store import Found, Kind
 from idp.pages.page import show
+from shared import audit
 from shared.db import lock
 from shared.ids import digest, new_token
 
@@ -95,5 +96,6 @@ def _not_yet(call: Call, kind: Kind, handle: str, waiting: Found) -> Authorizati
 
 
 def _locked(call: Call, kind: Kind, handle: str) -> Found | None:
+    audit.hold(call.tx)
     lock(call.tx, f"{kind}/{handle}")  # a poll and the answer both rewrite the body
     return store.find(call.tx, kind, handle)

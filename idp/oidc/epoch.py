@@ -15,6 +15,7 @@ from idp.oidc.issuing import GRANTS
 from idp.oidc.models import Artifact, SignOut
 from idp.oidc.store import Kind
 from shared import audit
+from shared.db import lock
 from shared.settings import Settings
 
 AGAINST_REPLAY = (Kind.REVOKED, Kind.ASSERTION, Kind.PROOF)  # what is remembered, not given out
@@ -23,6 +24,8 @@ AGAINST_REPLAY = (Kind.REVOKED, Kind.ASSERTION, Kind.PROOF)  # what is remembere
 def begin_epoch(tx: Session, now: datetime, settings: Settings) -> None:
     """End every session, with notice to its applications, and every grant; forget what waits to be redeemed; sign with new
     keys, so that a token that nobody here knows of is refused everywhere."""
+    lock(tx, "signing-keys")  # before the audit record, as who makes keys does
+    audit.hold(tx)
     for session in tx.scalars(select(SignInSession).where(SignInSession.ended_at.is_(None), SignInSession.expires_at > now)):
         end_session(tx, now, session, reason="epoch")
     tx.execute(update(SignInSession).where(SignInSession.ended_at.is_(None)).values(ended_at=now))

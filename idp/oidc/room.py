@@ -61,6 +61,7 @@ def crowd_out(db: Database, now: datetime) -> None:
         first_too_many = tx.scalar(select(at).order_by(at.desc()).offset(MOST_REQUESTS).limit(1))
     if first_too_many:
         with db.write() as tx:
+            audit.hold(tx)
             of_browsers = or_(AuthorizationRequest.browser.is_(None), AuthorizationRequest.browser != "")  # not of CIBA
             gone = tx.connection().execute(delete(AuthorizationRequest).where(at <= first_too_many, of_browsers)).rowcount
             if gone:
