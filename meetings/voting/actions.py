@@ -27,12 +27,12 @@ from meetings.voting.models import (
     Poll,
     PollVoter,
     choices_of,
-    counted_of,
     electorate_of,
     last_cast_at,
     next_place,
     open_poll_of,
     polls_of,
+    receipts_of,
 )
 from meetings.voting.problems import AnotherPollOpen, WeakDatabase
 from meetings.voting.rules import Choice, PollStage
@@ -191,8 +191,7 @@ def _close(tx: Session, now: datetime, poll: Poll, actor: str) -> None:
 
 def _result_hash(tx: Session, poll: Poll) -> str:
     """SHA-256 over the receipts that count, sorted: what the check code on every screen is taken from."""
-    receipts = sorted(ballot.receipt for ballot in counted_of(tx, poll.id).values())
-    return sha256(canonical([poll.id, poll.electorate, poll.needed, receipts])).hexdigest()
+    return sha256(canonical([poll.id, poll.electorate, poll.needed, receipts_of(tx, poll.id)])).hexdigest()
 
 
 def _find(tx: Session, meeting_id: str, poll_id: str) -> Poll:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from sqlalchemy import event
 
 from meetings.agenda.problems import NoQuorum
 from meetings.attendance.problems import NotPresent
@@ -213,6 +214,22 @@ def test_the_check_code_is_that_of_the_counted_receipts(house):
     assert recount(evidence).faults == []
     evidence["polls"][0]["ballots"][-1]["choice"] = "against"
     assert {code for code, _ in recount(evidence).faults} == {"poll-tally", "poll-outcome"}
+
+
+def test_the_close_does_not_read_whole_ballots(house):
+    poll, read = house.open().open_poll(), []
+    first = house.cast("m3", poll, "in_favour")
+    house.cast("m3", poll, "against", replaces=first.receipt)
+
+    def look(ballot, _context):
+        read.append(ballot.turn)
+
+    event.listen(models.Ballot, "load", look)
+    closed, of_close = house.close_poll(poll), [*read]
+    with house.db.read() as tx:
+        models.counted_of(tx, poll)
+    event.remove(models.Ballot, "load", look)
+    assert (closed.against, of_close, read) == (1, [], [1, 2])
 
 
 def test_a_committees_tie_is_decided_by_the_chairmans_side(db):
