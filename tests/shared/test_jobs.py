@@ -117,14 +117,15 @@ def test_a_job_that_always_fails_is_given_up_and_holds_up_no_other(db):
     assert never.written == ["other"]
 
 
-def test_a_kind_that_nobody_knows_is_a_failure_of_that_job_alone(db):
+def test_a_kind_that_nobody_here_knows_is_left_to_a_process_that_does(db):
     with db.write() as tx:
-        enqueue(tx, "unknown", {}, now() - timedelta(seconds=1))
+        enqueue(tx, "unknown", {"name": "b"}, now() - timedelta(seconds=1))
     add(db, "a")
-    pen = Pen()
+    pen, other = Pen(), Pen()
     assert run_due(db, {"write": pen}) == 1
-    assert pen.written == ["a"]
-    assert {job.kind: job.last_error for job in jobs(db)} == {"unknown": "KeyError", "write": None}
+    assert {job.kind: job.tries for job in jobs(db)} == {"unknown": 0, "write": 1}
+    assert run_due(db, {"unknown": other}) == 1
+    assert (pen.written, other.written) == (["a"], ["b"])
 
 
 def test_a_job_whose_worker_died_runs_again_after_the_lease(db):
@@ -173,6 +174,50 @@ def test_a_worker_wakes_at_once_goes_on_after_an_error_and_stops(db):
         worker.stop()
     assert time.monotonic() - started < 5
     assert pen.written in (["works"], ["fails"])
+
+
+def test_a_job_that_waits_holds_up_none_of_another_kind(db):
+    begun, goes_on, closed = threading.Event(), threading.Event(), threading.Event()
+
+    def write(_db: Database, _body: dict) -> None:
+        begun.set()
+        goes_on.wait(30)
+
+    worker = Worker(db, {"write": write, "close": lambda *_: closed.set()})
+    worker.start()
+    try:
+        add(db, "first", "second")
+        assert begun.wait(10)
+        with db.write() as tx:
+            enqueue(tx, "close", {}, now())
+        assert closed.wait(10)
+        assert not any(job.done_at for job in jobs(db) if job.kind == "write")
+    finally:
+        goes_on.set()
+        worker.stop()
+
+
+def test_a_worker_that_is_stopped_ends_what_it_does_and_begins_no_more(db):
+    begun, goes_on, done = threading.Event(), threading.Event(), list[str]()
+
+    def write(_db: Database, body: dict) -> None:
+        begun.set()
+        goes_on.wait(30)
+        done.append(body["name"])
+
+    add(db, "a", "b", "c")
+    worker = Worker(db, {"write": write})
+    worker.start()
+    assert begun.wait(10)
+    stopping = threading.Thread(target=worker.stop)
+    stopping.start()
+    stopping.join(0.2)
+    assert stopping.is_alive()
+    goes_on.set()
+    stopping.join(10)
+    assert not stopping.is_alive()
+    assert done == ["a"]
+    assert sum(job.done_at is not None for job in jobs(db)) == 1
 
 
 FEW = 4  # tries, to be quicker; the rule is the same for any number
