@@ -8,7 +8,7 @@ import structlog
 from anyio import to_thread
 from fastapi import FastAPI
 
-from idp.keys.actions import ensure_keys
+from idp.keys.actions import ensure_keys, key_ring
 from idp.login import choice, password, second_factor
 from idp.login.sessions import ENDED, end_expired
 from idp.oidc import (
@@ -31,7 +31,7 @@ from idp.oidc.cors import cross_origin
 from idp.oidc.outbound import Outbound
 from idp.oidc.room import crowd_out
 from idp.oidc.sweeping import SWEEP, plan_sweep, sweep
-from idp.pages.page import HERE, KeptFiles, problem_page
+from idp.pages.page import HERE, KeptFiles, compile_all, problem_page
 from idp.portal import password as new_password
 from idp.portal import routes as portal
 from idp.portal import second_factor as enrolment
@@ -101,6 +101,8 @@ async def _prepare(app: FastAPI) -> None:
         with app.state.db.write() as tx:
             ensure_keys(tx, now(), app.state.settings)
             plan_sweep(tx, now())
+            key_ring(tx, app.state.settings)  # read here, and not in the loop by the first who asks: it takes 80 ms
+        compile_all()
 
     await to_thread.run_sync(work)
 

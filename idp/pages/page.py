@@ -33,6 +33,12 @@ _templates = Environment(
 )
 
 
+def compile_all() -> None:
+    """Beforehand: together they take 100 ms."""
+    for name in _templates.list_templates():
+        _templates.get_template(name)
+
+
 def show(
     request: Request,
     template: str,

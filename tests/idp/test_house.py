@@ -12,11 +12,12 @@ from sqlalchemy import inspect
 from idp.accounts.actions import create_account, new_password
 from idp.accounts.problems import BadUsername, UsernameTaken
 from idp.accounts.rules import checked_password, readable_password
-from idp.keys.actions import ensure_keys, published, rotate_keys
+from idp.keys.actions import _open, ensure_keys, published, rotate_keys
 from idp.keys.models import StoredKey
 from idp.keys.sealing import seal, unseal
 from idp.login.models import AuthorizationRequest
 from idp.oidc.sweeping import SWEEP, sweep
+from idp.pages import page
 from idp.pages.fonts import FONT_FILES
 from idp.settings import IdpSettings
 from shared import clock, migrate, words
@@ -24,6 +25,7 @@ from shared.db import forget
 from shared.jobs import MAX_TRIES, Job, enqueue
 from shared.problems import Problem
 from tests.idp.conftest import House
+from tests.idp.test_room import wait_until
 from tests.idp.walk import begin, tokens, who
 
 PAGES = Path(words.__file__).parent.parent / "idp" / "pages"
@@ -160,3 +162,12 @@ def test_the_application_starts_and_makes_its_keys(house: House) -> None:
         assert machine.get("/readyz").text == "ready"
         kept = machine.get("/static/style.css")
     assert (kept.status_code, kept.headers["cache-control"]) == (200, "public, max-age=86400")
+
+
+def test_keys_and_pages_are_read_before_anybody_asks(house: House) -> None:
+    pages = len(page._templates.list_templates())
+    _open.cache_clear()
+    page._templates.cache.clear()  # type: ignore[union-attr]
+    with house.machine():
+        wait_until(lambda: len(page._templates.cache or ()) == pages)
+    assert _open.cache_info().currsize == 1
