@@ -3,6 +3,7 @@
 from contextlib import closing
 
 import pytest
+from alembic import command
 from sqlalchemy import event, inspect, text
 
 from meetings import app as wiring
@@ -29,16 +30,15 @@ def test_a_migration_waits_for_a_table_in_short_turns_and_changes_nothing_until_
         assert migrate.pending(db.engine, "meetings") == []
         return
     with db.engine.begin() as connection:
-        connection.execute(text("DROP TABLE connected"))
-        connection.execute(text("UPDATE alembic_version_meetings SET version_num = '0007'"))
-        connection.execute(text("CREATE TABLE connected (stands_in_the_way integer)"))
+        command.downgrade(migrate._config("meetings", connection), "-1")
+    [newest] = migrate.pending(db.engine, "meetings")
     reader, waited = db.engine.connect(), []
-    reader.execute(text("LOCK TABLE alembic_version_meetings IN ACCESS EXCLUSIVE MODE"))
+    reader.execute(text("LOCK TABLE alembic_version_meetings IN SHARE MODE"))
 
     def let_go(seconds: float) -> None:
         waited.append(seconds)
+        assert migrate.pending(db.engine, "meetings") == [newest]
         if len(waited) == 2:
-            reader.execute(text("DROP TABLE connected"))
             reader.get_transaction().commit()
 
     monkeypatch.setattr(migrate, "PATIENCE", "20ms")
