@@ -104,7 +104,7 @@ def create_app(service: Service, settings: Settings) -> FastAPI:
     app.state.settings, app.state.service = settings, service
     app.state.direct = Edge(_answer_directly, service=service, settings=settings)
     app.state.bus = bus.connect(settings.bus_url)
-    app.state.db = Database(settings.database_url, alone=settings.workers == 1, bus=app.state.bus)
+    app.state.db = Database(settings.database_url, alone=settings.workers == 1 and not settings.bus_url, bus=app.state.bus)
     for router in (_health, *service.routers):
         app.include_router(router)
     app.add_middleware(Edge, service=service, settings=settings)

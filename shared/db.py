@@ -64,12 +64,12 @@ class Database:
     """One engine, two ways in: `write` and `read`."""
 
     def __init__(self, url: str, *, alone: bool = True, **info: Any) -> None:
-        """`alone`: no other process serves from the same SQLite file, so that its lock is hardly ever taken.
+        """`alone`: no other process serves from it, so that an SQLite file's lock is hardly ever taken.
 
         `info` goes to every session's `info`: what an action needs to reach after the commit.
         """
         self.engine: Engine = make_engine(url)
-        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self.is_sqlite, self.alone = self.engine.dialect.name == "sqlite", alone
         reading: dict[str, Any] = (
             {"sqlite_begin": "DEFERRED"}
             if self.is_sqlite

@@ -271,7 +271,7 @@ class Hub:
         present, desk = room.present, room.listeners[Level.DESK]
         if present.moved and present.is_news(one.member_id for one in room.listeners[Level.DELEGATE] | desk):
             await room.say({Level.DESK: encode(PresenceFrame(members=present.told))})
-        if present.is_due(instant):
+        if not self._db.alone and present.is_due(instant):
             self.work(self._presence.exchange(meeting_id, present, instant, desk=bool(desk)))
 
 

@@ -19,12 +19,17 @@ from tests.meetings.lines import Line, line
 
 
 @pytest.fixture
-def nodes(house, tmp_path, issuer, monkeypatch) -> Iterator[list[Web]]:
+def quickly(monkeypatch) -> None:
     for name, seconds in {"COALESCE": 0.01, "TICK": 0.05, "NET": 0.1, "BEAT": 0.2}.items():
         monkeypatch.setattr(hub, name, seconds)
     monkeypatch.setattr(presence, "PAUSE", 0.05)
     monkeypatch.setattr(presence, "AGAIN", 0.1)
+
+
+@pytest.fixture
+def nodes(house, tmp_path, issuer, quickly) -> Iterator[list[Web]]:
     settings = make_settings(house.db.engine.url.render_as_string(hide_password=False), tmp_path, issuer)
+    settings = settings.model_copy(update={"workers": 2})
     with ExitStack() as stack:
         clients = [stack.enter_context(TestClient(meetings_app.build(settings), base_url=PUBLIC_URL)) for _ in range(2)]
         yield [Web(client, issuer, house) for client in clients]
@@ -67,6 +72,15 @@ def test_the_desk_is_told_who_is_connected_to_any_process_and_who_has_gone(nodes
                 assert len(rows(house)) == 2, "one for each process, however long it goes on"
         assert told(desk, house, "chair", "m3")
         assert len(rows(house)) == 1, "and none where nobody is"
+
+
+@pytest.mark.usefixtures("quickly")
+def test_a_process_that_serves_alone_knows_who_is_connected_and_writes_nothing_down(web):
+    with tablet(web, "chair") as desk, tablet(web, "m3"):
+        assert told(desk, web.house, "chair", "m3")
+        for _ in range(2):
+            desk.until("heartbeat")
+        assert rows(web.house) == {}
 
 
 def test_whom_a_process_served_that_died_are_gone_when_its_row_is_old(nodes, house):
