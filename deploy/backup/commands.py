@@ -1,7 +1,7 @@
 """`dienhong backup`, `restore` and `epoch bump`; each reads the settings that its service reads."""
 
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -21,10 +21,14 @@ def join(app: typer.Typer) -> None:
     app.add_typer(epochs, name="epoch")
 
 
-def backup(folder: Annotated[Path, typer.Argument(help="Holds the backups of one service.")]) -> None:
+def backup(
+    folder: Annotated[Path, typer.Argument(help="Holds the backups of one service.")],
+    keep_days: Annotated[int | None, typer.Option(min=1, help="Then remove older ones, if this one lacks nothing.")] = None,
+) -> None:
     """Copy a SQLite database and the documents beside it while the service goes on, and check what was copied."""
     from deploy.backup import embedded
     from deploy.backup.epoch import service_of
+    from shared.clock import now
     from shared.db import Database
 
     settings = _settings()
@@ -43,7 +47,10 @@ def backup(folder: Annotated[Path, typer.Argument(help="Holds the backups of one
     for sha256 in missing:
         typer.echo(f"✗ document {sha256}: missing", err=True)
     typer.echo(f"{place}: {manifest.service}, {len(manifest.documents)} documents")
-    raise typer.Exit(1 if missing else 0)
+    if missing:
+        raise typer.Exit(1)
+    if keep_days:
+        embedded.remove_older(folder, now() - timedelta(days=keep_days))
 
 
 def restore(

@@ -78,6 +78,15 @@ def backups(folder: Path) -> list[tuple[Path, Manifest]]:
     return sorted(found, key=lambda one: one[1].taken_at)
 
 
+def remove_older(folder: Path, before: datetime) -> None:
+    """Whole backups that were taken before then; one that is removed by half is no backup."""
+    with alone(folder):
+        for place, manifest in backups(folder):
+            if datetime.fromisoformat(manifest.taken_at) < before:
+                place.rename(folder / PARTIAL)
+                shutil.rmtree(folder / PARTIAL)
+
+
 def choose(folder: Path, to: datetime | None) -> tuple[Path, Manifest]:
     """The newest backup that is not later than `to`."""
     fitting = [one for one in backups(folder) if to is None or datetime.fromisoformat(one[1].taken_at) <= to]

@@ -201,6 +201,20 @@ def test_a_backup_that_fails_says_why_and_leaves_nothing(place, tmp_path):
     assert (code, "abcd" in said, list((tmp_path / "kept").iterdir())) == (2, True, [])
 
 
+def test_old_backups_go_when_a_new_one_lacks_nothing(place, tmp_path):
+    kept = tmp_path / "kept"
+    place.run("backup", kept)
+    [old] = kept.iterdir()
+    manifest = json.loads((old / "manifest.json").read_text())
+    (old / "manifest.json").write_text(json.dumps(manifest | {"taken_at": "2020-01-01T00:00:00+00:00"}))
+    documents, place.environment["STORAGE_URL"] = place.environment["STORAGE_URL"], str(tmp_path / "not mounted")
+    assert place.run("backup", kept, "--keep-days", "30")[0] == 1
+    assert old.exists()
+    place.environment["STORAGE_URL"] = documents
+    assert place.run("backup", kept, "--keep-days", "30")[0] == 0
+    assert (old.exists(), len(list(kept.iterdir()))) == (False, 2)
+
+
 def test_a_torn_manifest_is_named(place, tmp_path):
     place.run("backup", tmp_path / "kept")
     [one] = (tmp_path / "kept").iterdir()

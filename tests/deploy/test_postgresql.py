@@ -68,3 +68,14 @@ def test_a_base_backup_is_checked_by_the_tool_that_debian_has_out_of_the_way_and
     (tmp_path / "kept").mkdir()
     done = run(tmp_path, "postgresql-base.sh", tmp_path / "kept")
     assert (done.returncode, "backup_manifest" in done.stderr, list((tmp_path / "kept").iterdir())) == (1, True, [])
+
+
+def test_a_segment_that_is_archived_twice_is_taken_once_and_another_of_its_name_never(tmp_path):
+    (tmp_path / "wal").mkdir()
+    (tmp_path / "segment").write_bytes(b"log" * 9000)
+    archived = tmp_path / "wal" / SEGMENT
+    assert [run(tmp_path, "postgresql-wal.sh", "segment", archived).returncode for _ in range(2)] == [0, 0]
+    assert [(file.name, file.read_bytes()) for file in (tmp_path / "wal").iterdir()] == [(SEGMENT, b"log" * 9000)]
+    (tmp_path / "segment").write_bytes(b"gol" * 9000)
+    assert run(tmp_path, "postgresql-wal.sh", "segment", archived).returncode != 0
+    assert archived.read_bytes() == b"log" * 9000
