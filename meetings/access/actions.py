@@ -36,6 +36,12 @@ def begin_epoch(tx: Session, now: datetime) -> None:
 
 
 def name_administrator(tx: Session, now: datetime, username: str) -> None:
-    """Give an official the right to make bodies and import members."""
-    tx.merge(Administrator(username=username))
+    """Give an official the right to make bodies and import members; named again, whoever then has the user name."""
+    tx.merge(Administrator(username=username, subject=None))
     audit.record(tx, now, "administrator.named", object=username)
+
+
+def bind_administrator(tx: Session, username: str, subject: str) -> None:
+    """The first sign-in ties the right to the issuer's lasting id of the person."""
+    row = tx.get_one(Administrator, username)
+    row.subject = row.subject or subject

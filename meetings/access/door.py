@@ -7,12 +7,14 @@ from anyio.to_thread import run_sync
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
+from meetings.access.actions import bind_administrator
 from meetings.access.models import Administrator, epoch_began_at, has_ended
 from meetings.access.problems import SessionEnded
 from meetings.settings import MeetingsSettings
 from shared import tokens
 from shared.caller import Caller
 from shared.clock import Now
+from shared.db import Database
 from shared.problems import Forbidden, NotSignedIn, Problem
 
 SIMULATED = "rehearsal."  # begins the bearer token of a simulated person, for whom another door stands (meetings/app.py)
@@ -64,8 +66,20 @@ def _refused(tx: Session, sid: str, issued_at: float) -> Problem | None:
 SignedIn = Annotated[Caller, Depends(verify_token)]
 
 
-async def _administering(request: Request, caller: SignedIn) -> Caller:
-    if not await request.app.state.db.reads.run(lambda tx: tx.get(Administrator, caller.username) is not None):
+async def _is_administrator(request: Request, caller: SignedIn) -> bool:
+    """A user name may pass to another person; a right that is bound does not go with it."""
+    db: Database = request.app.state.db
+    found = await db.reads.run(lambda tx: tx.get(Administrator, caller.username))
+    if found and found.subject is None:
+        await db.writes.run(lambda tx: bind_administrator(tx, caller.username, caller.subject))
+    return found is not None and found.subject in (None, caller.subject)
+
+
+Administers = Annotated[bool, Depends(_is_administrator)]
+
+
+async def _administering(caller: SignedIn, administers: Administers) -> Caller:
+    if not administers:
         raise Forbidden()
     return caller
 

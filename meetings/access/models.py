@@ -46,8 +46,10 @@ def epoch_began_at(tx: Session) -> datetime | None:
 
 
 class Administrator(Base):
-    """Who may make bodies, import members and hand out rights; named by the issuer's user name."""
+    """Who may make bodies, import members and hand out rights; named by the issuer's user name. `subject` is bound at the first
+    sign-in and must agree ever after."""
 
     __tablename__ = "administrator"
 
     username: Mapped[str] = mapped_column(primary_key=True)
+    subject: Mapped[str | None]

@@ -3,14 +3,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Form, Request, Response
 
 from meetings.access import actions
-from meetings.access.door import SignedIn
-from meetings.access.models import Administrator
+from meetings.access.door import Administers
 from meetings.access.problems import InvalidLogoutToken
 from meetings.live.views import View
 from meetings.settings import MeetingsSettings
 from shared import tokens
 from shared.clock import Now
-from shared.db import Read, Tx
+from shared.db import Tx
 
 router = APIRouter()
 LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
@@ -38,8 +37,8 @@ def config(request: Request) -> WebConfig:
 
 
 @router.get("/api/me")
-def me(caller: SignedIn, tx: Read) -> Me:
-    return Me(administrator=tx.get(Administrator, caller.username) is not None)
+def me(administers: Administers) -> Me:
+    return Me(administrator=administers)
 
 
 def _verified(request: Request, now: Now, logout_token: Annotated[str, Form(max_length=8000)]) -> dict[str, Any]:

@@ -5,8 +5,7 @@ from pydantic import Field
 from sqlalchemy import select
 
 from docs_store.tables import read_table
-from meetings.access.door import Administering, SignedIn
-from meetings.access.models import Administrator
+from meetings.access.door import Administering, Administers, SignedIn
 from meetings.bodies import actions
 from meetings.bodies.models import Body, Member, bridge_names, is_seat_of, members_of, views
 from meetings.bodies.rules import REHEARSAL, Kind, LostBridge, Role, Share
@@ -22,15 +21,15 @@ router = APIRouter(prefix="/api/bodies")
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
-def _managing(request: Request, caller: SignedIn, body_id: str) -> Caller:
+def _managing(request: Request, caller: SignedIn, administers: Administers, body_id: str) -> Caller:
     """An administrator, or the body's own secretary."""
     with request.app.state.db.read() as tx:
         mine = select(Member).where(Member.body_id == body_id, is_seat_of(caller))
         member = tx.scalars(mine).first()
         body = tx.get(Body, body_id)
-        if body is None or body.kind == REHEARSAL or not (member or tx.get(Administrator, caller.username)):
+        if body is None or body.kind == REHEARSAL or not (member or administers):
             raise NotFound()
-        if member and member.role != Role.SECRETARY and not tx.get(Administrator, caller.username):
+        if member and member.role != Role.SECRETARY and not administers:
             raise Forbidden()
     return caller
 
@@ -75,12 +74,13 @@ class ImportPreview(View):
 
 
 @router.get("")
-def list_bodies(caller: SignedIn, tx: Read) -> list[BodyView]:
+def list_bodies(caller: SignedIn, administers: Administers, tx: Read) -> list[BodyView]:
     """The caller's bodies; an administrator sees all."""
     mine = {member.body_id: Role(member.role) for member in tx.scalars(select(Member).where(is_seat_of(caller)))}
-    every = tx.get(Administrator, caller.username) is not None
     found = [
-        body for body in tx.scalars(select(Body).where(Body.kind != REHEARSAL).order_by(Body.name)) if every or body.id in mine
+        body
+        for body in tx.scalars(select(Body).where(Body.kind != REHEARSAL).order_by(Body.name))
+        if administers or body.id in mine
     ]
     return [
         BodyView.model_validate(

@@ -183,6 +183,22 @@ def test_faults_and_unknown_bodies_stop_an_import(db):
             actions.import_members(tx, clock.now(), "unknown", [], [], "-")
 
 
+def test_who_takes_over_the_user_name_of_an_administrator_is_none_until_named(web, body):
+    first, other = (web.issuer.token("administrator", audience=PUBLIC_URL, sub=sub) for sub in ("sub-one", "sub-another"))
+
+    def may(token: str) -> tuple[bool, int, int, int]:
+        asked = [("GET", f"/api/bodies/{body}/members"), ("GET", "/api/bodies"), ("POST", "/api/bodies")]
+        plan = {"json": {"name": "UBND xã", "kind": "other"}}
+        listed, every, made = (web.call("", *one, token=token, **(plan if one[0] == "POST" else {})) for one in asked)
+        told = web.call("", "GET", "/api/me", token=token).json()["administrator"]
+        return told, listed.status_code, min(1, len(every.json())), made.status_code
+
+    assert [may(first), may(other), may(first)] == [(True, 200, 1, 201), (False, 404, 0, 403), (True, 200, 1, 201)]
+    with web.client.app.state.db.write() as tx:
+        access.name_administrator(tx, clock.now(), "administrator")
+    assert [may(other), may(first)] == [(True, 200, 1, 201), (False, 404, 0, 403)]
+
+
 def test_who_takes_over_a_user_name_does_not_take_over_the_seat(web, body):
     assert web.call("secretary", "GET", "seat").status_code == 200  # binds it to the issuer's lasting id of the person
     other = web.issuer.token("secretary", audience=PUBLIC_URL, sub="sub-another")
