@@ -3,7 +3,7 @@
 from authlib.oauth2.rfc6749 import InvalidRequestError
 
 from idp.oidc.certificate import certificate, thumbprint
-from idp.oidc.dpop import ProofRefused, proven_key
+from idp.oidc.dpop import proven_key
 from idp.oidc.endpoint import Call
 
 JKT, X5T = "jkt", "x5t#S256"  # members of `cnf` (RFC 7800): RFC 9449, 6.1; RFC 8705, 3.1
@@ -15,7 +15,7 @@ def held_key(call: Call) -> dict[str, str]:
     if jkt := proven_key(call, client, nonce_needed=client.is_fapi):
         key[JKT] = jkt
     elif client.dpop_bound:
-        raise ProofRefused("This client must prove its key by DPoP.")
+        raise InvalidRequestError("This client must prove its key by DPoP.")
     if client.tls_bound or (client.is_fapi and not key):
         presented = certificate(call)
         if presented is None:

@@ -1,5 +1,6 @@
 """A FAPI 2.0 client and its person, as the suite's modules need them: private_key_jwt and DPoP, the plain_fapi profile."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,8 @@ from tests.conformance.browser import Browser
 from tests.conformance.conftest import Served
 from tests.conformance.peer import Peer
 from tests.idp.signed import CB, Key, Rp, register_rp
+
+TEXT = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]*")  # RFC 6749, 5.2: no quotation marks, backslashes or new lines
 
 
 @dataclass
@@ -58,9 +61,12 @@ def request_of(peer: Peer) -> tuple[dict[str, str], dict[str, Any]]:
 
 
 def told(answer: httpx2.Response) -> tuple[int, str]:
-    """Status and error code of a refusal in RFC 6749's shape."""
-    assert answer.headers["cache-control"] == "no-store"
-    return answer.status_code, answer.json()["error"]
+    """Status and error code of a refusal in RFC 6749's shape (5.2), of which every module looks at the whole."""
+    assert (answer.headers["content-type"], answer.headers["cache-control"]) == ("application/json", "no-store")
+    body = answer.json()
+    assert body.keys() <= {"error", "error_description"}
+    assert TEXT.fullmatch(body.get("error_description", ""))
+    return answer.status_code, body["error"]
 
 
 @pytest.fixture(scope="module")
