@@ -42,7 +42,7 @@ from meetings.voting import routes as voting
 from meetings.voting.box import Box
 from meetings.voting.turnout import Turnout
 from shared.app import Service, create_app
-from shared.tokens import IssuerKeys
+from shared.issuer import IssuerKeys
 
 snapshot.parts |= {
     "meeting": agenda_models.meeting_view,

@@ -1,15 +1,12 @@
-"""Sign and verify JSON Web Tokens; fetch and keep the issuer's keys. The only joserfc of the project."""
+"""Sign and verify JSON Web Tokens. The only joserfc of the project."""
 
 import json
-import threading
-import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-import httpx2
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
 from cryptography.hazmat.primitives.hashes import SHA256
 from joserfc import jws
@@ -17,7 +14,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, JWKRegistry, KeySet, KeySetSerialization, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
 
-from shared.problems import Problem, Unavailable
+from shared.problems import Problem
 from shared.strict_json import read_object
 
 ALGORITHMS = ("RS256", "ES256", "PS256")
@@ -57,9 +54,12 @@ def generate_key(algorithm: str) -> SigningKey:
 
 
 def import_keys(keys: dict[str, Any]) -> KeySet:
-    """A key set from its JWKS form."""
+    """A key set from its JWKS form; raises `ValueError`, `KeyError` or `TypeError` where it is none."""
     serialized: KeySetSerialization = {"keys": keys["keys"]}
-    return KeySet.import_key_set(serialized)
+    try:
+        return KeySet.import_key_set(serialized)
+    except JoseError as error:
+        raise ValueError(str(error)) from None
 
 
 def sign(claims: dict[str, Any], key: SigningKey, *, typ: str) -> str:
@@ -257,39 +257,3 @@ def peek_claims(token: str) -> dict[str, Any]:
         return read_object(jws.extract_compact(token.encode(), registry=_registry(ALGORITHMS)).payload)
     except (JoseError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise InvalidToken(reason=type(error).__name__) from None
-
-
-class IssuerKeys:
-    """The configured issuer's published keys, fetched on first need and again when an unknown `kid` appears."""
-
-    def __init__(self, issuer: str, fetch: Callable[[str], dict[str, Any]] | None = None) -> None:
-        self._issuer, self._fetch = issuer, fetch or _get_json
-        self._lock = threading.Lock()
-        self._keys: KeySet | None = None
-        self._fetched = 0.0
-
-    def known(self, token: str) -> KeySet | None:
-        """The key set, if it is at hand, fresh, and knows the token's `kid`: this neither waits nor fetches."""
-        kid, keys = peek(token).get("kid"), self._keys if time.monotonic() < self._fetched + 3600 else None
-        return keys if keys is not None and any(key.kid == kid for key in keys.keys) else None
-
-    def find(self, token: str) -> KeySet:
-        """The key set that knows the token's `kid`; refetches at most every 10 s, and at least every hour."""
-        with self._lock:
-            if known := self.known(token):
-                return known
-            if self._keys is None or time.monotonic() > self._fetched + 10:
-                try:
-                    metadata = self._fetch(f"{self._issuer}/.well-known/openid-configuration")
-                    self._keys = import_keys(self._fetch(metadata["jwks_uri"]))
-                    self._fetched = time.monotonic()
-                except (httpx2.HTTPError, JoseError, KeyError, TypeError, ValueError) as error:
-                    if self._keys is None:
-                        raise Unavailable() from error
-            return self._keys
-
-
-def _get_json(url: str) -> dict[str, Any]:
-    answer = httpx2.get(url, timeout=5, follow_redirects=False)
-    answer.raise_for_status()
-    return dict(answer.json())

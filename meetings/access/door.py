@@ -15,6 +15,7 @@ from shared import tokens
 from shared.caller import Caller
 from shared.clock import Now
 from shared.db import Database
+from shared.issuer import IssuerKeys
 from shared.problems import Forbidden, NotSignedIn, Problem
 
 SIMULATED = "rehearsal."  # begins the bearer token of a simulated person, for whom another door stands (meetings/app.py)
@@ -30,7 +31,7 @@ async def verify_token(request: Request, now: Now) -> Caller:
         request.state.caller = simulated
         return simulated
     settings: MeetingsSettings = request.app.state.settings
-    issuer_keys: tokens.IssuerKeys = request.app.state.issuer_keys
+    issuer_keys: IssuerKeys = request.app.state.issuer_keys
     keys = issuer_keys.known(token)
     if keys is None:
         keys = await run_sync(issuer_keys.find, token)

@@ -5,12 +5,13 @@ from typing import Any
 
 from meetings.settings import MeetingsSettings
 from shared import tokens
+from shared.issuer import IssuerKeys
 from shared.problems import Forbidden
 
 SCOPE = "meetings.relay"
 
 
-def admit_relay(settings: MeetingsSettings, keys: tokens.IssuerKeys, token: str, now: datetime) -> tuple[str, datetime]:
+def admit_relay(settings: MeetingsSettings, keys: IssuerKeys, token: str, now: datetime) -> tuple[str, datetime]:
     """The client's id, and until when its token holds; else a `Problem`. Deny first: only clients named in `RELAYS`."""
     claims: dict[str, Any] = tokens.verify(
         token, keys.find(token), now, issuer=settings.issuer, audience=settings.audience, typ="at+jwt"

@@ -6,7 +6,8 @@ import pytest
 
 from deploy.demo.second_app.logout_token import EVENT, Ended, LogoutTokens
 from deploy.demo.second_app.sessions import MOST, Store
-from shared.tokens import InvalidToken, IssuerKeys, generate_key, sign
+from shared.issuer import IssuerKeys
+from shared.tokens import InvalidToken, generate_key, sign
 
 ISSUER, CLIENT = "https://id.example.test", "calendar"
 NOW = datetime(2026, 12, 9, 1, 0, tzinfo=UTC)

@@ -14,8 +14,9 @@ from meetings.access.relays import admit_relay
 from meetings.settings import MeetingsSettings
 from shared import clock
 from shared.db import Database
+from shared.issuer import IssuerKeys
 from shared.problems import Forbidden
-from shared.tokens import InvalidToken, IssuerKeys
+from shared.tokens import InvalidToken
 
 ISSUER, HOP = "https://dangnhap.example", "https://hop.example"
 SECRET = "0123456789abcdef" * 3

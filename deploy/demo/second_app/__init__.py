@@ -14,7 +14,7 @@ from starlette.staticfiles import StaticFiles
 from deploy.demo.second_app import routes
 from deploy.demo.second_app.logout_token import LogoutTokens
 from deploy.demo.second_app.sessions import Sessions, Store
-from shared.tokens import IssuerKeys
+from shared.issuer import IssuerKeys
 
 HERE = Path(__file__).parent
 FONTS = HERE.parents[2] / "idp" / "static" / "fonts"

@@ -4,7 +4,8 @@ import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.tokens import InvalidToken, IssuerKeys, peek, verify
+from shared.issuer import IssuerKeys
+from shared.tokens import InvalidToken, peek, verify
 
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
 FRESH = timedelta(minutes=5)
