@@ -1,6 +1,7 @@
 """A real SMTP receiver on loopback."""
 
 import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email import message_from_bytes, policy
@@ -34,12 +35,13 @@ class Receiver:
 
 
 @contextmanager
-def receiving() -> Iterator[tuple[Receiver, int]]:
+def receiving(tls: ssl.SSLContext | None = None) -> Iterator[tuple[Receiver, int]]:
     """The receiver and its port."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     receiver = Receiver()
-    controller = Controller(receiver, "127.0.0.1", port, authenticator=receiver.authenticate, auth_require_tls=False)
+    ways = {"authenticator": receiver.authenticate, "auth_require_tls": False, "ssl_context": tls}
+    controller = Controller(receiver, "127.0.0.1", port, **ways)
     controller.start()
     yield receiver, port
     controller.stop()

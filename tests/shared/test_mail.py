@@ -1,6 +1,7 @@
 """Letters out: to a real SMTP receiver, or as files."""
 
 import smtplib
+import ssl
 from collections.abc import Iterator
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -8,6 +9,7 @@ from email.message import EmailMessage
 import pytest
 
 from shared import mail
+from tests.idp.outside import server_certificate
 from tests.shared.receiver import Receiver, receiving
 
 
@@ -44,6 +46,19 @@ def test_name_and_password_stand_in_the_address(settings, receiver):
     mail.send(settings.model_copy(update={"smtp_url": f"smtp://hop:p%40ss%2Fword@127.0.0.1:{port}"}), letter())
     assert box.signed_in == [(b"hop", b"p@ss/word")]
     assert len(box.letters) == 1
+
+
+def test_over_tls_a_password_is_told_to_nobody_but_whom_the_machine_trusts(settings, tmp_path, monkeypatch):
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(server_certificate(tmp_path))
+    with receiving(tls) as (box, port):
+        relay = settings.model_copy(update={"smtp_url": f"smtps://hop:p%40ss%2Fword@127.0.0.1:{port}"})
+        with pytest.raises(ssl.SSLCertVerificationError):
+            mail.send(relay, letter())
+        assert box.signed_in == []
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+        mail.send(relay, letter())
+        assert (len(box.signed_in), len(box.letters)) == (1, 1)
 
 
 @pytest.mark.parametrize("refused", [smtplib.SMTPException, OSError])
