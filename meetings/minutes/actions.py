@@ -24,7 +24,7 @@ from meetings.live import events, log
 from meetings.live.log import Level
 from meetings.live.views import MinutesView
 from meetings.minutes import draft, evidence, rules
-from meetings.minutes.facts import Facts, gather
+from meetings.minutes.facts import Facts, gather, house_of
 from meetings.minutes.models import Minutes, MinutesSignature, minutes_view, signatures_of
 from meetings.minutes.problems import MinutesChanged, NoSigningKey
 from meetings.minutes.rules import MinutesStage, Signatory
@@ -60,7 +60,8 @@ def close_meeting(tx: Session, now: datetime, seat: Seat) -> None:
     _need_no_open_poll(tx, seat)
     speaking.end_floor(tx, now, seat)
     agenda.close(tx, now, seat)
-    tx.add(Minutes(meeting_id=seat.meeting_id, stage=MinutesStage.DRAFT, revision=1, texts={}))
+    house = house_of(tx, seat.meeting_id).model_dump(mode="json")
+    tx.add(Minutes(meeting_id=seat.meeting_id, stage=MinutesStage.DRAFT, revision=1, texts={}, house=house))
     _log(tx, now, seat, events.MinutesDrafted(minutes=_view(tx, seat.meeting_id)))
 
 

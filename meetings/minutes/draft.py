@@ -6,8 +6,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from meetings.bodies.models import Member
-from meetings.live.views import PollView
+from meetings.live.views import MemberView, PollView
 from meetings.minutes.facts import Facts
 from shared.words import say
 
@@ -65,7 +64,7 @@ def _say(key: str, **facts: object) -> str:
     return say("vi", LOCALES, f"minutes.{key}", **facts)  # official minutes are in Vietnamese
 
 
-def _name(member: Member) -> str:
+def _name(member: MemberView) -> str:
     return f"{member.honorific.lower()} {member.full_name}".strip()
 
 

@@ -6,14 +6,24 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from meetings.agenda.models import Meeting
+from meetings.agenda.models import Meeting, members_view
 from meetings.attendance.models import bridges_view
-from meetings.bodies.models import Member, members_of
 from meetings.bodies.rules import LostBridge
 from meetings.live import events
-from meetings.live.log import logged
+from meetings.live.log import Level, logged
 from meetings.live.models import Event
-from meetings.live.views import AttendanceView, BridgeView, ItemView, MeetingView, PollView, QuorumView, SpeechView
+from meetings.live.views import (
+    AttendanceView,
+    BridgeView,
+    ItemView,
+    MeetingView,
+    MemberView,
+    PollView,
+    QuorumView,
+    SpeechView,
+    View,
+)
+from meetings.minutes.models import Minutes
 from meetings.voting.models import Ballot, counted_of
 
 
@@ -37,12 +47,24 @@ class Outage:
     end: datetime | None = None
 
 
+class House(View):
+    """Who belonged to the meeting at its close. The body's list goes on to change for its next meetings."""
+
+    members: dict[str, MemberView]
+    bridges: dict[str, BridgeView]
+
+
+def house_of(tx: Session, meeting_id: str) -> House:
+    """As they are now."""
+    return House(members=members_view(tx, meeting_id, Level.DESK), bridges=bridges_view(tx, meeting_id))
+
+
 @dataclass
 class Facts:
     """Members by id; lists in the order of the log. `roll` is the attendance when the meeting was opened."""
 
     meeting: MeetingView
-    members: dict[str, Member]
+    members: dict[str, MemberView]
     agenda: dict[str, ItemView] = field(default_factory=dict)
     roll: dict[str, AttendanceView] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
@@ -60,13 +82,13 @@ class Facts:
     ballots: dict[str, list[Ballot]] = field(default_factory=dict)  # that count, by poll, in the order of names
 
     @property
-    def voters(self) -> list[Member]:
+    def voters(self) -> list[MemberView]:
         return [member for member in self.members.values() if member.votes]
 
-    def present(self) -> list[Member]:
+    def present(self) -> list[MemberView]:
         return [one for one in self.voters if one.id in self.roll and self.roll[one.id].state == "present"]
 
-    def missing(self) -> list[Member]:
+    def missing(self) -> list[MemberView]:
         present = {member.id for member in self.present()}
         return [one for one in self.voters if one.id not in present]
 
@@ -74,8 +96,9 @@ class Facts:
 def gather(tx: Session, meeting_id: str) -> Facts:
     """Read the whole log of a meeting in its order."""
     meeting = tx.get_one(Meeting, meeting_id)
-    facts = Facts(meeting=meeting.view(), members={one.id: one for one in members_of(tx, meeting.body_id)})
-    facts.bridges = bridges_view(tx, meeting_id)
+    kept = tx.get_one(Minutes, meeting_id).house
+    house = House.model_validate(kept) if kept else house_of(tx, meeting_id)
+    facts = Facts(meeting=meeting.view(), members=house.members, bridges=house.bridges)
     facts.lost_counts = (meeting.lost_bridge or meeting.body.lost_bridge) == LostBridge.COUNTS
     opened = False
     for row in tx.scalars(select(Event).where(Event.meeting_id == meeting_id).order_by(Event.seq)):

@@ -1,4 +1,5 @@
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import JSON, ForeignKey, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -16,6 +17,7 @@ class Minutes(Base):
     stage: Mapped[str] = mapped_column(default=MinutesStage.DRAFT)
     revision: Mapped[int] = mapped_column(default=1)
     texts: Mapped[dict[str, str]] = mapped_column(JSON)  # what the secretary adds, by section
+    house: Mapped[dict[str, Any] | None] = mapped_column(JSON, deferred=True)  # see `facts.House`; None: of before it was kept
     document_id: Mapped[str | None] = mapped_column(ForeignKey("document.id"))
     frozen_at: Mapped[datetime | None]
     sha256: Mapped[str | None]

@@ -14,7 +14,10 @@ from sqlalchemy import func, select
 from docs_store.models import Document
 from docs_store.store import derive_key, open_store
 from meetings.agenda.actions import Meeting
+from meetings.attendance import actions as attendance
 from meetings.bodies.models import Member
+from meetings.bodies.rules import Role
+from meetings.bodies.sheet import Row
 from meetings.minutes import actions
 from meetings.minutes.draft import UNPRINTABLE, printable
 from meetings.minutes.models import Minutes
@@ -194,6 +197,18 @@ def test_the_chair_sends_the_minutes_back_and_they_are_a_draft_again(over):
     again = minutes(over)
     assert again["sha256"] not in (None, first)
     assert again["stage"] == "frozen"
+
+
+def test_an_import_for_the_next_meeting_changes_nothing_in_the_minutes_of_the_last(over):
+    before = minutes(over)["sections"]
+    over.house.bridge("Suối Ngang", "m3")
+    rows = [Row("Bà", "Lê Khác", "m6", "", "", "", "", Role.MEMBER, votes=False)]
+    rows.append(Row("Bà", "Lê Mới", "moi", "", "", "", "", Role.MEMBER, votes=True))
+    with over.house.db.write() as tx:
+        body_id = tx.get_one(Meeting, over.house.meeting_id).body_id
+        attendance.import_members(tx, clock.now(), body_id, rows, [], "-")
+    assert minutes(over)["sections"] == before
+    assert "Nguyễn Văn M6" in str(before)
 
 
 ODD = "Một 😀 ① ☐ 日本 \ue000 \u0007 \u200f\t½ № → ₫ <b>#eval($x$)*_`</b> \\u{41}"
