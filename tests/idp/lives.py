@@ -83,6 +83,7 @@ class Lives(RuleBasedStateMachine):
         self.known: list[Access] = []
         self.by_jti: dict[str, str] = {}
         self.subjects: dict[tuple[str, int], str] = {}
+        self.sids: dict[tuple[str, int], str] = {}
         hosts = ("https://a.example.test/cb", "https://b.example.test/cb")
         members: dict[str, Any] = {"subject_type": "pairwise", "scopes": SCOPES}
         self.clients = [Client(*new_client(self.house, redirect_uris=(uri,), **members)) for uri in hosts]
@@ -164,6 +165,8 @@ class Lives(RuleBasedStateMachine):
         sub = self.subjects.setdefault((client.id, given.person), said["sub"])
         assert said["sub"] == sub != self.account_id
         assert len(set(self.subjects.values())) == len(self.subjects), "no two clients know a person by the same name"
+        assert self.sids.setdefault((client.id, given.sitting), said["sid"]) == said["sid"]
+        assert len(set(self.sids.values())) == len(self.sids), "nor a session"
         assert set(got["scope"].split()) <= set(client.scopes)
         self.known.append(Access(got["access_token"], given, self.passed))
         if before and before.next:

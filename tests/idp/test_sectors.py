@@ -63,6 +63,9 @@ def test_no_sid_joins_the_persons_that_pairwise_subjects_keep_apart(house: House
         named = [said(one["id_token"])["sid"] for one in got]
         assert named == [said(one["access_token"])["sid"] for one in got]
         assert len({*named, session_id}) == 3
+        form = {"token": got[0]["access_token"]}
+        told = house.machine().post("/introspect", data=form, auth=("web", house.filled.web_secret)).json()
+        assert (told["active"], told["sid"]) == (True, named[0])
         page = follow(browser, browser.get("/end_session", params={"id_token_hint": got[1]["id_token"]}))
         assert 'id="signed-out"' in page.text, "it is known by its name: nobody is asked"
         assert [said(one.heard[0])["sid"] for one in (web, spa)] == named
