@@ -11,11 +11,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from threading import BoundedSemaphore
 from typing import Any
 
 import typst
 
 from docs_store import fonts
+from shared.turns import place
 
 PRELUDE = f'#set text(font: "{fonts.FAMILY}", lang: "vi", fallback: false); '
 ATTACH = """
@@ -23,6 +25,7 @@ ATTACH = """
   pdf.attach(name, read("/attachments/" + name, encoding: none), relationship: "data", mime-type: kind, description: name)
 }
 """
+AT_ONCE, ROOM = BoundedSemaphore(2), BoundedSemaphore(12)  # each that waits holds a thread, see `shared.turns`
 KINDS = {".json": "application/json", ".xml": "application/xml", ".csv": "text/csv", ".txt": "text/plain"}
 
 
@@ -40,11 +43,12 @@ def typeset(
 ) -> bytes:
     """A PDF of `template` (its folder is the only one it can read); the same input gives the same bytes.
 
-    `standards` as typst names them. `attachments` become associated files of the PDF/A-3, relationship Data.
+    `standards` as typst names them. `attachments` become associated files of the PDF/A-3, relationship Data. Raises
+    `Unavailable` if too many wait.
     """
     if lacking := fonts.missing():
         raise TypesettingFailed(f"fonts are not in place: {', '.join(lacking)} (from the npm package {fonts.PACKAGE})")
-    with tempfile.TemporaryDirectory(prefix="typeset-") as folder:
+    with place(ROOM, 0), place(AT_ONCE, 60), tempfile.TemporaryDirectory(prefix="typeset-") as folder:
         root = Path(folder) / "root"
         shutil.copytree(template.parent, root)
         main = root / template.name

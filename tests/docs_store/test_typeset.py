@@ -2,14 +2,19 @@
 
 import io
 import subprocess
+import threading
 import unicodedata
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from itertools import islice
 from pathlib import Path
 
 import pikepdf
 import pytest
 
 from docs_store import fonts
+from docs_store import typeset as setter
 from docs_store.typeset import TypesettingFailed, typeset
+from shared.problems import Unavailable
 from tests.docs_store.papers import NOW, TEMPLATES
 
 TONES = ("", "\u0300", "\u0309", "\u0303", "\u0301", "\u0323")
@@ -30,6 +35,17 @@ def test_every_vietnamese_letter_is_in_the_fonts_and_comes_back_from_the_text() 
 def test_a_letter_without_a_glyph_stops_the_document() -> None:
     with pytest.raises(TypesettingFailed):
         typeset(TEMPLATES / "letters.typ", {"letters": "𓀀"}, now=NOW)
+
+
+def test_of_more_documents_than_may_wait_the_last_are_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(setter, "AT_ONCE", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(setter, "ROOM", threading.BoundedSemaphore(2))
+    with ThreadPoolExecutor(5) as pool:
+        with setter.AT_ONCE:
+            asked = [pool.submit(typeset, TEMPLATES / "paper.typ", PLAIN | {"paragraphs": []}, now=NOW) for _ in range(5)]
+            refused = list(islice(as_completed(asked, timeout=30), 3))
+        assert {type(one.exception()) for one in refused} == {Unavailable}
+        assert [one.exception() for one in asked if one not in refused] == [None, None]
 
 
 def test_the_same_data_give_the_same_bytes_and_pdf_a_3_with_its_attachment() -> None:
