@@ -33,7 +33,7 @@ class Told(TyperGroup):
 def _refusal(error: Exception) -> str:
     from alembic.util import CommandError
     from pydantic import ValidationError
-    from sqlalchemy.exc import SQLAlchemyError
+    from sqlalchemy.exc import ArgumentError, DatabaseError, InterfaceError
 
     from shared.problems import Problem
     from shared.words import say
@@ -45,7 +45,7 @@ def _refusal(error: Exception) -> str:
         )
     if isinstance(error, Problem):
         return say("en", (type(error).__module__.partition(".")[0],), f"problem.{error.code}", **error.facts)
-    if isinstance(error, SQLAlchemyError | CommandError):
+    if isinstance(error, DatabaseError | InterfaceError | ArgumentError | CommandError):
         return f"DATABASE_URL: {getattr(error, 'orig', None) or error}".splitlines()[0]
     if isinstance(error, OSError) and error.errno != errno.EPIPE:  # who reads may leave
         return str(error)
