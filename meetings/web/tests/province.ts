@@ -34,18 +34,36 @@ function storage(): Storage {
   }
 }
 
+interface World {
+  online: boolean
+  left: string[]
+  asked: Asked[]
+  serve: (service: Service) => void
+  /** Tells an event of the window or the document. */
+  hear: (event: string) => void
+}
+
 /** Puts up the surroundings; `online` is the device's own word, `left` are the addresses that the app went away to. */
-export function surroundings(): { online: boolean; left: string[]; asked: Asked[]; serve: (service: Service) => void } {
+export function surroundings(): World {
   let service: Service = () => refusal('not-found', 404)
-  const world = { online: true, left: [] as string[], asked: [] as Asked[], serve: (next: Service) => void (service = next) }
+  const ears = new Map<string, Set<() => void>>()
+  const listen = (name: string, ear: () => void): void => void ears.set(name, (ears.get(name) ?? new Set()).add(ear))
+  const forget = (name: string, ear: () => void): void => void ears.get(name)?.delete(ear)
+  const world: World = {
+    online: true,
+    left: [],
+    asked: [],
+    serve: (next) => (service = next),
+    hear: (name) => ears.get(name)?.forEach((ear) => ear()),
+  }
   const location = { origin: 'https://hop.test', pathname: '/m/m1', search: '', hash: '', assign: (to: string) => void world.left.push(to) }
   const session = storage()
   session.setItem('refresh', 'first')
   vi.stubGlobal('sessionStorage', session)
   vi.stubGlobal('location', location)
-  vi.stubGlobal('document', { documentElement: { lang: 'vi' }, visibilityState: 'visible', addEventListener() {}, removeEventListener() {} })
-  vi.stubGlobal('addEventListener', () => {})
-  vi.stubGlobal('removeEventListener', () => {})
+  vi.stubGlobal('document', { documentElement: { lang: 'vi' }, visibilityState: 'visible', addEventListener: listen, removeEventListener: forget, querySelector: () => null })
+  vi.stubGlobal('addEventListener', listen)
+  vi.stubGlobal('removeEventListener', forget)
   vi.stubGlobal('indexedDB', new IDBFactory())
   vi.stubGlobal('navigator', {
     get onLine() {

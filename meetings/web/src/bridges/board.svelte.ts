@@ -1,6 +1,6 @@
 // What the parts of the board share: the rooms as they are now, the chosen one, and what is known of it alone.
 import type { MeetingStore } from '../meeting/state.svelte'
-import { call, LineLost, type Schemas } from '../wire/http'
+import { call, LineLost, Problem, type Schemas } from '../wire/http'
 import { clustersOf, roomsOf, sumsOf, troublesOf, type Room } from './rooms'
 
 type Detail = Schemas['BridgeDetail']
@@ -55,11 +55,13 @@ export class Board {
     if (detail && this.#chosen === id) this.#detail = detail
   }
 
-  /** Fetches the last remark on each of these rooms, once. */
+  /** Fetches the last remark on each of these rooms, until it is known. */
   async remind(ids: string[]): Promise<void> {
     for (const id of ids.filter((one) => !this.#asked.has(one))) {
       this.#asked.add(id)
-      const last = (await this.#fetch(id))?.notes.at(-1)
+      const found = await this.#fetch(id)
+      if (!found) this.#asked.delete(id)
+      const last = found?.notes.at(-1)
       if (last && !this.#remarks[id]) this.#remarks = { ...this.#remarks, [id]: last }
     }
   }
@@ -68,7 +70,7 @@ export class Board {
     try {
       return await call('get', '/api/meetings/{meeting_id}/bridges/{bridge_id}', { path: { meeting_id: this.meeting.id, bridge_id } })
     } catch (error) {
-      if (error instanceof LineLost) return null // the board tells by itself how old it is
+      if (error instanceof LineLost || error instanceof Problem) return null // the board tells by itself how old it is
       throw error
     }
   }

@@ -7,12 +7,14 @@ import { call } from '../wire/http'
 
 const MINUTE = 60 // seconds
 const MORE = 30 // seconds that a vote is given at a time
+const DOUBLE = 600 // ms: a second tap so soon belongs to the first
 
 type OfSpeech = 'give' | 'pause' | 'resume' | 'end' | 'withdraw'
 type OfHouse = 'open' | 'adjourn' | 'close'
 
 export class Conduct {
   readonly doing = new Doing()
+  #wentOnAt = -DOUBLE
 
   constructor(readonly meeting: MeetingStore) {}
 
@@ -34,8 +36,8 @@ export class Conduct {
     return this.doing.run(() => call('post', '/api/meetings/{meeting_id}/check-in', { path: this.#at, body: {} }))
   }
 
-  enter(item_id: string): Promise<boolean> {
-    return this.doing.run(() => this.#enter(item_id))
+  async enter(item_id: string): Promise<boolean> {
+    return this.#goesOn() && this.doing.run(() => this.#enter(item_id))
   }
 
   /** Shows a page (from 1) of a paper to all; null lets go. */
@@ -57,7 +59,15 @@ export class Conduct {
   /** Gives the floor to the first who waits. */
   async next(): Promise<void> {
     const first = waiting(this.state)[0]
-    if (first) await this.speech('give', first.id)
+    if (first && this.#goesOn()) await this.speech('give', first.id)
+  }
+
+  /** Not where a button was tapped twice: the first tap has put another item, or another speaker, under the finger. */
+  #goesOn(): boolean {
+    const now = performance.now()
+    const first = now - this.#wentOnAt >= DOUBLE
+    this.#wentOnAt = now
+    return first
   }
 
   async pauseOrResume(): Promise<void> {

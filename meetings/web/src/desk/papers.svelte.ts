@@ -7,12 +7,15 @@ const OFTEN = 20_000 // ms
 
 export class DeskPapers {
   list = $state.raw<DeskPaper[] | null>(null)
+  #turn = 0
 
   constructor(readonly meetingId: string) {}
 
   async load(): Promise<void> {
+    const turn = ++this.#turn
     try {
-      this.list = await call('get', '/api/meetings/{meeting_id}/papers/desk', { path: { meeting_id: this.meetingId } })
+      const found = await call('get', '/api/meetings/{meeting_id}/papers/desk', { path: { meeting_id: this.meetingId } })
+      if (turn === this.#turn) this.list = found // else a newer answer is here, or on its way
     } catch {
       // What is known stays on the screen; the bar tells of the line, and the next turn tries again.
     }

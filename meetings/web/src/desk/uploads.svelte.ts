@@ -71,6 +71,11 @@ export class Uploads {
     this.list = this.list.filter((upload) => upload.stage !== 'done')
   }
 
+  /** Some are not taken in yet: whoever leaves the page stops them. */
+  get underWay(): boolean {
+    return this.list.some(({ stage }) => stage === 'waiting' || stage === 'sending' || stage === 'checking')
+  }
+
   #find(id: number): Upload | undefined {
     return this.list.find((upload) => upload.id === id)
   }
@@ -108,8 +113,8 @@ export class Uploads {
 }
 
 /** The same file sent again helps only where the server was not itself. */
-function problemOf({ code, title, status }: Problem): Upload['problem'] {
-  return { code, title, again: status >= 500 || status === 429 }
+function problemOf({ code, title, final }: Problem): Upload['problem'] {
+  return { code, title, again: !final }
 }
 
 /** What can be told without sending a byte. */
@@ -137,6 +142,7 @@ export function sendTo(meetingId: string): Send {
 
 function post(path: string, file: File, token: string, progress: (sent: number) => void, signal: AbortSignal): Promise<Draft> {
   return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(new Error('stopped'))
     const asked = new XMLHttpRequest()
     asked.open('POST', path)
     asked.setRequestHeader('Authorization', token)

@@ -1,4 +1,5 @@
 import { beforeEach, expect, test, vi } from 'vitest'
+import { surroundings } from '../../tests/province'
 import { Problem } from '../wire/http'
 import { Uploads, type Draft, type Send } from './uploads.svelte'
 
@@ -97,4 +98,29 @@ test('what was taken in is forgotten on publishing, the rest stays', async () =>
   await settle()
   uploads.clear()
   expect(uploads.list.map((one) => one.file.name)).toEqual(['b.docx'])
+})
+
+test('a file that is stopped while its token is fetched does not leave the device', async () => {
+  surroundings()
+  const sent = vi.fn()
+  vi.stubGlobal(
+    'XMLHttpRequest',
+    class {
+      upload = {}
+      open(): void {}
+      setRequestHeader(): void {}
+      abort(): void {}
+      send(): void {
+        sent()
+      }
+    },
+  )
+  vi.stubGlobal('FormData', class { append(): void {} })
+  const { sendTo } = await import('./uploads.svelte')
+  const stop = new AbortController()
+  const sending = sendTo('m1')({ file: pdf('a.pdf'), target: { item: 'i' } } as never, () => {}, stop.signal)
+  stop.abort()
+  await expect(sending).rejects.toThrow()
+  expect(sent).not.toHaveBeenCalled()
+  vi.unstubAllGlobals()
 })

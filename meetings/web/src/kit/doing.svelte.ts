@@ -4,7 +4,7 @@ import { t } from './words.svelte'
 
 export class Doing {
   busy = $state(false)
-  refusal = $state.raw<{ code: string; title: string } | null>(null)
+  refusal = $state.raw<Pick<Problem, 'code' | 'title' | 'final'> | null>(null)
 
   /** Whether it was done; a second press while it is under way does nothing. */
   async run(deed: () => Promise<unknown>): Promise<boolean> {
@@ -15,8 +15,8 @@ export class Doing {
       await deed()
       return true
     } catch (error) {
-      if (error instanceof Problem) this.refusal = { code: error.code, title: error.title || t('problem.unknown') }
-      else if (error instanceof LineLost) this.refusal = { code: 'line-lost', title: t('problem.line-lost') }
+      if (error instanceof Problem) this.refusal = error
+      else if (error instanceof LineLost) this.refusal = { code: 'line-lost', title: t('problem.line-lost'), final: false }
       else throw error
       return false
     } finally {

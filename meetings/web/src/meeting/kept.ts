@@ -15,6 +15,7 @@ const PREFIX = 'meeting:'
 const stamp = (): string => `${whoIsSignedIn()?.sub} ${document.querySelector<HTMLScriptElement>('script[type=module][src]')?.src}`
 
 export function keepMeeting(id: string, kept: Kept): void {
+  if (!whoIsSignedIn()) return // signed out, and the page about to go
   try {
     sessionStorage.setItem(PREFIX + id, JSON.stringify({ stamp: stamp(), kept }))
   } catch {

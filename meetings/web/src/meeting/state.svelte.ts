@@ -22,8 +22,10 @@ export class MeetingStore {
   /** Milliseconds by which the server's clock is ahead of the device's. */
   skew = $state(0)
 
-  #epoch: string | null = null
+  /** Changes when the house comes back from a backup, which may lack what was told last. */
+  epoch = $state<string | null>(null)
   #seq: number | null = null
+  #seated = false
   #socket: LiveSocket
   #calm: ReturnType<typeof setTimeout> | undefined
   #ears = new Set<(event: AnyEvent) => void>()
@@ -33,13 +35,13 @@ export class MeetingStore {
     if (kept) {
       this.state = kept.state
       this.seat = kept.seat
-      this.#epoch = kept.epoch
+      this.epoch = kept.epoch
       this.#seq = kept.seq
     }
     document.addEventListener('visibilitychange', this.#keep)
     addEventListener('pagehide', this.#keep)
     this.#socket = new LiveSocket(id, {
-      position: () => ({ epoch: this.#epoch, seq: this.#seq }),
+      position: () => ({ epoch: this.epoch, seq: this.#seq }),
       frame: (frame) => this.hear(frame),
       line: (up) => this.#onLine(up),
       refused: (problem) => this.#refuse(problem),
@@ -62,7 +64,7 @@ export class MeetingStore {
   /** Before the page goes, or may go: so that it starts again without a line, where it was. */
   #keep = (): void => {
     const { state, seat } = this
-    if (state && seat) keepMeeting(this.id, { epoch: this.#epoch, seq: this.#seq, state, seat })
+    if (state && seat) keepMeeting(this.id, { epoch: this.epoch, seq: this.#seq, state, seat })
   }
 
   /** Who may not see the meeting any more sees nothing of it that was kept. */
@@ -82,7 +84,7 @@ export class MeetingStore {
   hear(frame: Frame): void {
     this.heardAt = Date.now()
     if (frame.type === 'snapshot') {
-      this.#epoch = frame.snapshot.epoch
+      this.epoch = frame.snapshot.epoch
       this.#seq = frame.snapshot.seq
       this.state = frame.snapshot.state
     } else if (frame.type === 'events') {
@@ -117,7 +119,7 @@ export class MeetingStore {
       this.#calm = undefined
       this.line = 'up'
       this.lostAt = null
-      if (!this.seat) void this.#takeSeat()
+      void this.#takeSeat()
     } else if (!this.#calm) {
       const since = new Date(Date.now() + this.skew).toISOString()
       this.line = 'returning'
@@ -128,14 +130,17 @@ export class MeetingStore {
     }
   }
 
+  /** Once, however the screen began: what was kept of the seat may be old, and nothing tells how the clock runs. */
   async #takeSeat(): Promise<void> {
+    if (this.#seated) return
+    this.#seated = true
     const sent = Date.now()
     try {
       const seat = await call('get', '/api/meetings/{meeting_id}/seat', { path: { meeting_id: this.id } })
       this.skew = Date.parse(seat.now) - (sent + Date.now()) / 2
       this.seat = seat
     } catch {
-      // Without a line there is no seat yet; the first frame asks again.
+      this.#seated = false // the first frame over an open line asks again
     }
   }
 }

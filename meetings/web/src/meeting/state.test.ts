@@ -130,6 +130,7 @@ test('a sign-in that was ended goes to the issuer instead of knocking on', async
   await vi.waitFor(() => expect(world.left).toHaveLength(1))
 })
 
+const ANH = `x.${btoa(JSON.stringify({ sub: 'anh' }))}.x`
 const VOTE = { poll_id: 'p1', choice: 'in_favour', key: 'k'.repeat(32), replaces: null } as const
 
 test('a ballot goes over the open line, and its receipt comes back on it', async () => {
@@ -172,4 +173,69 @@ test('how the rooms are heard stands beside the state, and each frame tells how 
   first().say({ type: 'bridges', at: '', bridges: { b1: [3, 420, ''] } })
   expect(store.bridges?.bridges).toEqual({ b1: [3, 420, ''] })
   expect(Date.now() - store.heardAt).toBe(0)
+})
+
+test('who is told twice to hurry opens one line', async () => {
+  let answer: (told: Response) => void = () => {}
+  const held = (): Promise<Response> => new Promise((done) => (answer = done))
+  world.serve((asked) => (asked.path.endsWith('/ticket') ? held() : refusal('unavailable', 503)))
+  first().onclose({ code: 1006, reason: '' })
+  await vi.advanceTimersByTimeAsync(1000)
+  await settle()
+  const early = answer
+  world.hear('online')
+  await settle()
+  answer(json({ ticket: 'u' }, 201))
+  early(json({ ticket: 'v' }, 201))
+  await settle()
+  expect(Socket.all.map((socket) => socket.url.at(-1))).toEqual(['t', 'u'])
+})
+
+test('a ticket that does not come is asked for anew', async () => {
+  world.serve((asked) => (asked.path.endsWith('/ticket') ? 'silence' : refusal('unavailable', 503)))
+  first().onclose({ code: 1006, reason: '' })
+  await vi.advanceTimersByTimeAsync(1000)
+  await settle()
+  const tickets = (): number => world.asked.filter((asked) => asked.path.endsWith('/ticket')).length
+  expect(tickets()).toBe(2)
+  await vi.advanceTimersByTimeAsync(25_000)
+  await settle()
+  expect(tickets()).toBeGreaterThan(2)
+})
+
+test('a screen that began from what was kept learns its seat and the clock once the line is back', async () => {
+  const seat = { member_id: 'anh', role: 'delegate', votes: true, is_chair: false, is_secretary: false }
+  sessionStorage.setItem('id', ANH)
+  store.hear(snapshot(5))
+  store.seat = seat as never
+  world.hear('pagehide')
+  store.end()
+  const { MeetingStore } = await import('./state.svelte')
+  store = new MeetingStore('m1') // as after a reload, with the line down
+  await settle()
+  expect([store.seat, store.skew]).toEqual([seat, 0])
+  const ahead = new Date(Date.now() + 60_000).toISOString()
+  world.serve(() => json({ ...seat, is_chair: true, now: ahead }))
+  Socket.all.at(-1)!.say({ type: 'heartbeat', head: 5 })
+  await settle()
+  expect([store.seat?.is_chair, Math.round(store.skew / 1000)]).toEqual([true, 60])
+})
+
+test('nothing of a meeting is kept for one who has signed out', async () => {
+  sessionStorage.setItem('id', ANH)
+  first().say(snapshot(5))
+  store.seat = { member_id: 'anh' } as never
+  void (await import('../wire/login')).signOut()
+  await vi.waitFor(() => expect(world.left).toHaveLength(1))
+  world.hear('pagehide')
+  expect(sessionStorage.length).toBe(0)
+})
+
+test('who was refused and comes in again is not shown the old refusal', async () => {
+  const { openMeeting } = await import('./open')
+  world.serve(() => refusal('not-found', 404))
+  const held = openMeeting('m2')
+  await vi.waitFor(() => expect(held.refusal).not.toBeNull())
+  expect(openMeeting('m2')).not.toBe(held)
+  openMeeting('m2').end()
 })

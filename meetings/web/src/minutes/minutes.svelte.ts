@@ -1,12 +1,14 @@
 // The minutes as this screen has them: the draft with what is being typed, the very bytes that are shown, and the act of signing.
 import { Doing } from '../kit/doing.svelte'
-import { call, request, type Schemas } from '../wire/http'
+import { call, LineLost, request, type Schemas } from '../wire/http'
+import { whoIsSignedIn } from '../wire/login'
 
 export type Draft = Schemas['MinutesDraft']
 type Key = Schemas['SectionView']['key']
 type Texts = Partial<Record<Key, string>>
 
 const SIGNING = 'minutes-signing'
+const TYPED = 'minutes-typed:'
 const FRESH = 5 * 60_000 // ms that a sign-in counts as fresh, as the server has it
 
 /** A signature that was asked for and waits for a fresh sign-in; it holds for these bytes only. */
@@ -31,7 +33,9 @@ export class MinutesDesk {
   resumed = $state(false)
   readonly loading = new Doing()
   readonly doing = new Doing()
+  readonly fetching = new Doing()
   #stale = false
+  #refreshing: Promise<void> | undefined
 
   constructor(readonly id: string) {}
 
@@ -49,20 +53,27 @@ export class MinutesDesk {
     return this.seen.of > 0 && this.unseen.length === 0
   }
 
-  /** Fetches the words and the pages anew; once more where the minutes changed meanwhile. */
-  async refresh(): Promise<void> {
+  /** Fetches the words and the pages anew; once more where the minutes changed meanwhile. Throws where that is to be tried again. */
+  refresh(): Promise<void> {
     this.#stale = true
-    if (this.loading.busy) return
+    this.#refreshing ??= this.#catchUp().finally(() => (this.#refreshing = undefined))
+    return this.#refreshing
+  }
+
+  async #catchUp(): Promise<void> {
     while (this.#stale) {
       this.#stale = false
       await this.loading.run(() => Promise.all([this.load(), this.#loadPages()]))
     }
+    if (this.loading.refusal?.final === false) throw new LineLost()
   }
 
   async load(): Promise<void> {
     const found = await call('get', '/api/meetings/{meeting_id}/minutes', { path: this.#path })
-    if (!this.draft || !this.dirty) this.#adopt(found)
-    else if (found.revision !== this.draft.revision) this.theirs = found
+    const { draft } = this
+    if (!draft || !this.dirty) this.#adopt(found)
+    else if (found.revision !== draft.revision) this.theirs = found
+    if (!draft) this.#recall(found)
     this.#resume(found)
   }
 
@@ -79,6 +90,23 @@ export class MinutesDesk {
     this.draft = found
     this.texts = textsOf(found)
     this.theirs = null
+  }
+
+  /** Keeps what is typed and not saved with this tab: it outlasts a reload, another screen, and a sign-in that ran out. */
+  remember(): void {
+    const { draft, texts, dirty } = this
+    if (!draft) return
+    if (dirty) sessionStorage.setItem(TYPED + this.id, JSON.stringify({ who: whoIsSignedIn()?.sub, revision: draft.revision, texts }))
+    else sessionStorage.removeItem(TYPED + this.id)
+  }
+
+  #recall(found: Draft): void {
+    const kept = sessionStorage.getItem(TYPED + this.id)
+    if (!kept || found.stage !== 'draft') return
+    const typed = JSON.parse(kept) as { who?: string; revision: number; texts: Texts }
+    if (typed.who !== whoIsSignedIn()?.sub) return
+    Object.assign(this.texts, typed.texts)
+    if (typed.revision !== found.revision) this.theirs = found
   }
 
   /** Saves what stands in the fields; where somebody was faster, both are shown and nothing is lost. */
@@ -130,7 +158,7 @@ export class MinutesDesk {
 
   async file(what: 'minutes.pdf' | 'minutes/evidence.json'): Promise<Blob | null> {
     let blob: Blob | null = null
-    await this.doing.run(async () => (blob = await (await request(`/api/meetings/${this.id}/${what}`)).blob()))
+    await this.fetching.run(async () => (blob = await (await request(`/api/meetings/${this.id}/${what}`)).blob()))
     return blob
   }
 

@@ -110,3 +110,45 @@ test('where the bytes changed meanwhile the signature is not taken up', async ()
   await back.load()
   expect(back.resumed).toBe(false)
 })
+
+test('what was typed outlasts another screen, a reload and a new sign-in', async () => {
+  desk.texts.opening = 'Chào cờ.'
+  desk.remember()
+  const { MinutesDesk } = await import('./minutes.svelte')
+  const back = new MinutesDesk('m1')
+  await back.refresh()
+  expect([back.texts.opening, back.texts.content, back.dirty, back.theirs]).toEqual(['Chào cờ.', 'có sẵn', true, null])
+  await back.save()
+  back.remember()
+  const later = new MinutesDesk('m1')
+  await later.refresh()
+  expect([later.dirty, later.texts.opening]).toEqual([false, 'Chào cờ.'])
+})
+
+test('what was typed comes back beside what somebody else saved meanwhile, and to nobody else', async () => {
+  desk.texts.content = 'của máy này'
+  desk.remember()
+  someoneSaves({ content: 'của người khác' })
+  const { MinutesDesk } = await import('./minutes.svelte')
+  const back = new MinutesDesk('m1')
+  await back.refresh()
+  expect([back.texts.content, back.theirs?.sections[1]?.text]).toEqual(['của máy này', 'của người khác'])
+  sessionStorage.setItem('id', `x.${btoa(JSON.stringify({ sub: 'binh' }))}.x`)
+  const other = new MinutesDesk('m1')
+  await other.refresh()
+  expect(other.texts.content).toBe('của người khác')
+})
+
+test('pages that did not come are to be fetched again; a refusal is an answer', async () => {
+  world.serve(() => 'lost')
+  await expect(desk.refresh()).rejects.toThrow()
+  world.serve(() => refusal('forbidden', 403))
+  await desk.refresh()
+  expect(desk.loading.refusal?.code).toBe('forbidden')
+})
+
+test('a file that does not come is told apart from what the desk does', async () => {
+  world.serve(() => 'lost')
+  expect(await desk.file('minutes.pdf')).toBeNull()
+  expect([desk.fetching.refusal?.code, desk.doing.refusal]).toEqual(['line-lost', null])
+})

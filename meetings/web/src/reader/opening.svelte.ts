@@ -1,15 +1,20 @@
 // A version of a paper being opened, and what comes of it.
 import { untrack } from 'svelte'
 import { t } from '../kit/words.svelte'
-import { Problem } from '../wire/http'
+import { LineLost, Problem } from '../wire/http'
 import type { Size } from './layout'
 import { openPaper, type Known, type PDFDocumentProxy } from './pdf'
 
 const LONG = 4000 // ms after which one is told that it takes long
 
+/** Why a paper does not open, in words. */
+export function whyNot(error: unknown): string {
+  return error instanceof Problem ? error.title : t(error instanceof LineLost ? 'reader.lost' : 'reader.broken')
+}
+
 export class Opening {
   done = $state.raw<{ doc: PDFDocumentProxy; size: Size } | null>(null)
-  trouble = $state.raw<Problem | null>(null)
+  trouble = $state<string | null>(null)
   slow = $state(false)
   #attempt = $state(0)
   #fill = (): void => {}
@@ -28,7 +33,7 @@ export class Opening {
           if (!gone) this.done = { doc, size: { width, height } }
         })
         .catch((error: unknown) => {
-          if (!gone) this.trouble = error instanceof Problem ? error : new Problem('broken-pdf', 0, t('reader.broken'))
+          if (!gone) this.trouble = whyNot(error)
         })
         .finally(() => clearTimeout(late))
       return () => {

@@ -14,7 +14,7 @@ function note(made: Partial<Note> = {}): Note {
 const only = async (): Promise<Note> => (await outbox.notes('p'))[0] as Note
 
 beforeEach(async () => {
-  outbox = await Outbox.open(`m${++member}`)
+  outbox = new Outbox(`m${++member}`)
 })
 
 test('a change is on the device with the wish to send it', async () => {
@@ -25,15 +25,14 @@ test('a change is on the device with the wish to send it', async () => {
 
 test('it is there after the app was closed', async () => {
   await outbox.write('m', [note()])
-  outbox.close()
-  outbox = await Outbox.open(`m${member}`)
+  outbox = new Outbox(`m${member}`)
   expect(await outbox.waiting()).toHaveLength(1)
   expect(await only()).toEqual(note())
 })
 
 test('one person’s notes are not another’s', async () => {
   await outbox.write('m', [note()])
-  const other = await Outbox.open('somebody else')
+  const other = new Outbox('somebody else')
   expect(await other.notes('p')).toEqual([])
   expect(await other.waiting()).toEqual([])
 })

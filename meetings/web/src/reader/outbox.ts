@@ -1,6 +1,7 @@
 // What the device keeps of one person's notes: all of them, and which of them the server does not have yet. A change is on the
 // device before it is sent, and leaves the list only when the server has answered.
-import { openDB, type DBSchema, type IDBPDatabase } from 'idb'
+import type { DBSchema, IDBPObjectStore, StoreNames } from 'idb'
+import { DeviceStore } from '../kit/device'
 import { acknowledge, merge, settle, type Note } from './notes'
 
 export interface Waiting {
@@ -20,99 +21,107 @@ interface Shape extends DBSchema {
   outbox: { key: string; value: Waiting }
 }
 
-export class Outbox {
-  private constructor(readonly db: IDBPDatabase<Shape>) {}
+type Stored<Name extends StoreNames<Shape>> = IDBPObjectStore<Shape, ['notes', 'outbox'], Name, 'readwrite'>
 
-  /** Each person has a store of their own, so that a shared tablet never sends one's notes as another's. */
-  static async open(memberId: string): Promise<Outbox> {
-    const db = await openDB<Shape>(`notes-${memberId}`, 1, {
-      upgrade(fresh) {
-        fresh.createObjectStore('notes', { keyPath: 'id' }).createIndex('paper_id', 'paper_id')
-        fresh.createObjectStore('outbox', { keyPath: 'id' })
-      },
-      blocking: (_from, _to, event) => (event.target as IDBDatabase).close(), // signing out wipes the device
-    })
-    return new Outbox(db)
+const stores = new Map<string, DeviceStore<Shape>>()
+
+/** Each person has a store of their own, so that a shared tablet never sends one's notes as another's. */
+function storeOf(memberId: string): DeviceStore<Shape> {
+  const known = stores.get(memberId)
+  if (known) return known
+  const store = new DeviceStore<Shape>(`notes-${memberId}`, (fresh) => {
+    fresh.createObjectStore('notes', { keyPath: 'id' }).createIndex('paper_id', 'paper_id')
+    fresh.createObjectStore('outbox', { keyPath: 'id' })
+  })
+  stores.set(memberId, store)
+  return store
+}
+
+export class Outbox {
+  readonly #store: DeviceStore<Shape>
+
+  constructor(memberId: string) {
+    this.#store = storeOf(memberId)
   }
 
   notes(paperId: string): Promise<Note[]> {
-    return this.db.getAllFromIndex('notes', 'paper_id', paperId)
+    return this.#store.use((db) => db.getAllFromIndex('notes', 'paper_id', paperId))
   }
 
   waiting(): Promise<Waiting[]> {
-    return this.db.getAll('outbox')
+    return this.#store.use((db) => db.getAll('outbox'))
   }
 
   /** Keeps changed notes and the wish to send them, both or neither. A note keeps the revision that the server last told. */
-  async write(meetingId: string, notes: Note[]): Promise<void> {
-    const tx = this.db.transaction(['notes', 'outbox'], 'readwrite', { durability: 'strict' })
-    for (const note of notes) {
-      const before = await tx.objectStore('notes').get(note.id)
-      const wish = await tx.objectStore('outbox').get(note.id)
-      await tx.objectStore('notes').put({ ...note, rev: before?.rev ?? note.rev })
-      await tx.objectStore('outbox').put(newWish(note, meetingId, wish?.sent))
-    }
-    await tx.done
+  write(meetingId: string, changed: Note[]): Promise<void> {
+    return this.#change(async (notes, outbox) => {
+      for (const note of changed) {
+        const before = await notes.get(note.id)
+        const wish = await outbox.get(note.id)
+        await notes.put({ ...note, rev: before?.rev ?? note.rev })
+        await outbox.put(newWish(note, meetingId, wish?.sent))
+      }
+    })
   }
 
   /** Takes in all that the server has of a paper. */
-  async merge(meetingId: string, paperId: string, server: Note[]): Promise<void> {
-    const tx = this.db.transaction(['notes', 'outbox'], 'readwrite')
-    const waiting = new Set(await tx.objectStore('outbox').getAllKeys())
-    const merged = merge(await tx.objectStore('notes').index('paper_id').getAll(paperId), server, waiting)
-    for (const note of merged.keep) await tx.objectStore('notes').put(note)
-    for (const id of merged.drop) await tx.objectStore('notes').delete(id)
-    for (const note of merged.resend) {
-      await tx.objectStore('notes').put(note)
-      await tx.objectStore('outbox').put(newWish(note, meetingId))
-    }
-    await tx.done
+  merge(meetingId: string, paperId: string, server: Note[]): Promise<void> {
+    return this.#change(async (notes, outbox) => {
+      const waiting = new Set(await outbox.getAllKeys())
+      const merged = merge(await notes.index('paper_id').getAll(paperId), server, waiting)
+      for (const note of [...merged.keep, ...merged.resend]) await notes.put(note)
+      for (const id of merged.drop) await notes.delete(id)
+      for (const note of merged.resend) await outbox.put(newWish(note, meetingId))
+    })
   }
 
   /** The note to be sent for a wish, remembered as sent; undefined where there is nothing to send any more. */
-  async take(wish: Waiting): Promise<Note | undefined> {
-    const tx = this.db.transaction(['notes', 'outbox'], 'readwrite')
-    const [note, now] = await Promise.all([tx.objectStore('notes').get(wish.id), tx.objectStore('outbox').get(wish.id)])
-    if (note && now) await tx.objectStore('outbox').put({ ...now, sent: [...now.sent, note].slice(-UNANSWERED) })
-    await tx.done
-    return now?.stamp === wish.stamp ? note : undefined
+  take(wish: Waiting): Promise<Note | undefined> {
+    return this.#change(async (notes, outbox) => {
+      const [note, now] = await Promise.all([notes.get(wish.id), outbox.get(wish.id)])
+      if (note && now) await outbox.put({ ...now, sent: [...now.sent, note].slice(-UNANSWERED) })
+      return now?.stamp === wish.stamp ? note : undefined
+    })
   }
 
   /** The server took `sent`. */
-  async acknowledge(wish: Waiting, sent: Note, answer: Note): Promise<void> {
-    const tx = this.db.transaction(['notes', 'outbox'], 'readwrite')
-    const local = await tx.objectStore('notes').get(wish.id)
-    if (local) await tx.objectStore('notes').put(acknowledge(local, sent, answer))
-    const now = await tx.objectStore('outbox').get(wish.id)
-    if (now?.stamp === wish.stamp) await tx.objectStore('outbox').delete(wish.id)
-    else if (now) await tx.objectStore('outbox').put({ ...now, sent: [] })
-    await tx.done
+  acknowledge(wish: Waiting, sent: Note, answer: Note): Promise<void> {
+    return this.#change(async (notes, outbox) => {
+      const local = await notes.get(wish.id)
+      if (local) await notes.put(acknowledge(local, sent, answer))
+      const now = await outbox.get(wish.id)
+      if (now?.stamp === wish.stamp) await outbox.delete(wish.id)
+      else if (now) await outbox.put({ ...now, sent: [] })
+    })
   }
 
   /** The server has another note than the one that was changed here. */
-  async settle(wish: Waiting, theirs: Note): Promise<void> {
-    const tx = this.db.transaction(['notes', 'outbox'], 'readwrite')
-    const local = await tx.objectStore('notes').get(wish.id)
-    const sent = (await tx.objectStore('outbox').get(wish.id))?.sent
-    const settled = settle(local ?? theirs, theirs, crypto.randomUUID(), sent)
-    await tx.objectStore('notes').put(settled.keep)
-    await tx.objectStore('outbox').delete(wish.id)
-    if (settled.again) await tx.objectStore('notes').put(settled.again)
-    for (const note of [settled.waits && settled.keep, settled.again]) {
-      if (note) await tx.objectStore('outbox').put(newWish(note, wish.meeting_id))
-    }
-    await tx.done
+  settle(wish: Waiting, theirs: Note): Promise<void> {
+    return this.#change(async (notes, outbox) => {
+      const local = await notes.get(wish.id)
+      const sent = (await outbox.get(wish.id))?.sent
+      const settled = settle(local ?? theirs, theirs, crypto.randomUUID(), sent)
+      await notes.put(settled.keep)
+      await outbox.delete(wish.id)
+      if (settled.again) await notes.put(settled.again)
+      for (const note of [settled.waits && settled.keep, settled.again]) if (note) await outbox.put(newWish(note, wish.meeting_id))
+    })
   }
 
-  async refuse(wish: Waiting, words: string): Promise<void> {
-    const tx = this.db.transaction('outbox', 'readwrite')
-    const now = await tx.store.get(wish.id)
-    if (now?.stamp === wish.stamp) await tx.store.put({ ...now, refused: words })
-    await tx.done
+  refuse(wish: Waiting, words: string): Promise<void> {
+    return this.#change(async (_, outbox) => {
+      const now = await outbox.get(wish.id)
+      if (now?.stamp === wish.stamp) await outbox.put({ ...now, refused: words })
+    })
   }
 
-  close(): void {
-    this.db.close()
+  /** All that `deed` does, or nothing of it. */
+  #change<T>(deed: (notes: Stored<'notes'>, outbox: Stored<'outbox'>) => Promise<T>): Promise<T> {
+    return this.#store.use(async (db) => {
+      const tx = db.transaction(['notes', 'outbox'], 'readwrite', { durability: 'strict' })
+      const [done] = await Promise.all([deed(tx.objectStore('notes'), tx.objectStore('outbox')), tx.done])
+      return done
+    })
   }
 }
 

@@ -73,7 +73,7 @@ class Ranges extends PDFDataRangeTransport {
         return
       } catch (error) {
         if (signal.aborted) return
-        if (error instanceof Problem && error.status < 500 && error.status !== 429) return this.refused(error)
+        if (error instanceof Problem && error.final) return this.refused(error)
         await until(backoff(attempt))
       }
     }
@@ -186,15 +186,24 @@ export function draw(page: PDFPageProxy, width: number): { done: Promise<HTMLCan
   canvas.width = Math.round(viewport.width)
   canvas.height = Math.round(viewport.height)
   const task = page.render({ canvas, viewport })
+  let cancelled = false
   const done = task.promise.then(
-    () => canvas,
+    () => {
+      if (!cancelled) return canvas
+      release(canvas)
+      return null
+    },
     (error: unknown) => {
       release(canvas)
       if (error instanceof RenderingCancelledException) return null
       throw error
     },
   )
-  return { done, cancel: () => task.cancel() }
+  const cancel = (): void => {
+    cancelled = true
+    task.cancel()
+  }
+  return { done, cancel }
 }
 
 /** Gives a canvas's memory back at once: iPads keep it until the garbage is collected. */

@@ -1,6 +1,7 @@
 // Pieces of papers on this device, so that reading goes on without a line. They are kept by what the paper's bytes hash to, which
 // only those are told who may open it; signing out wipes them.
-import { openDB, type DBSchema, type IDBPDatabase } from 'idb'
+import type { DBSchema } from 'idb'
+import { DeviceStore } from '../kit/device'
 
 interface Shape extends DBSchema {
   pieces: { key: [sha256: string, piece: number]; value: Uint8Array<ArrayBuffer> }
@@ -8,16 +9,7 @@ interface Shape extends DBSchema {
 
 export const PIECE = 128 * 1024 // bytes
 
-let opening: Promise<IDBPDatabase<Shape>> | undefined
-
-function open(): Promise<IDBPDatabase<Shape>> {
-  opening ??= openDB<Shape>('papers', 1, {
-    upgrade: (db) => void db.createObjectStore('pieces'),
-    blocking: (_from, _to, event) => (event.target as IDBDatabase).close(),
-    terminated: () => (opening = undefined),
-  })
-  return opening
-}
+const store = new DeviceStore<Shape>('papers', (fresh) => void fresh.createObjectStore('pieces'))
 
 const first = (begin: number): number => Math.floor(begin / PIECE)
 const count = (begin: number, end: number): number => Math.ceil(end / PIECE) - first(begin)
@@ -26,7 +18,7 @@ const count = (begin: number, end: number): number => Math.ceil(end / PIECE) - f
 export async function recall(sha256: string, begin: number, end: number): Promise<Uint8Array<ArrayBuffer> | null> {
   try {
     const range = IDBKeyRange.bound([sha256, first(begin)], [sha256, first(begin) + count(begin, end) - 1])
-    const pieces = await (await open()).getAll('pieces', range)
+    const pieces = await store.use((db) => db.getAll('pieces', range))
     const whole = new Uint8Array(end - begin)
     if (pieces.length < count(begin, end) || pieces.reduce((sum, piece) => sum + piece.length, 0) !== whole.length) return null
     for (const [at, piece] of pieces.entries()) whole.set(piece, at * PIECE)
@@ -38,9 +30,11 @@ export async function recall(sha256: string, begin: number, end: number): Promis
 
 export async function keep(sha256: string, begin: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
   try {
-    const tx = (await open()).transaction('pieces', 'readwrite')
-    for (let at = 0; at < bytes.length; at += PIECE) void tx.store.put(bytes.slice(at, at + PIECE), [sha256, first(begin + at)])
-    await tx.done
+    await store.use((db) => {
+      const tx = db.transaction('pieces', 'readwrite')
+      for (let at = 0; at < bytes.length; at += PIECE) void tx.store.put(bytes.slice(at, at + PIECE), [sha256, first(begin + at)])
+      return tx.done
+    })
   } catch {
     // No room left: the line will do.
   }
@@ -49,7 +43,7 @@ export async function keep(sha256: string, begin: number, bytes: Uint8Array<Arra
 /** Where the pieces begin that are not here, of a paper of `size` bytes. */
 export async function missing(sha256: string, size: number): Promise<number[]> {
   try {
-    const keys = await (await open()).getAllKeys('pieces', IDBKeyRange.bound([sha256, 0], [sha256, count(0, size)]))
+    const keys = await store.use((db) => db.getAllKeys('pieces', IDBKeyRange.bound([sha256, 0], [sha256, count(0, size)])))
     const here = new Set(keys.map(([, piece]) => piece))
     return Array.from({ length: count(0, size) }, (_, piece) => piece).flatMap((piece) => (here.has(piece) ? [] : [piece * PIECE]))
   } catch {

@@ -1,5 +1,5 @@
 // The notes on one paper as this screen shows them: drawn at once, kept on the device first, then brought to the server.
-import { call, LineLost, Problem } from '../wire/http'
+import { call, Problem } from '../wire/http'
 import { backoff } from '../wire/socket'
 import { bodyOf, type Note } from './notes'
 import { Outbox, type Waiting } from './outbox'
@@ -10,13 +10,16 @@ const STEPS = 100 // that can be undone
 export class NoteShelf {
   notes = $state.raw<Note[]>([])
   waiting = $state.raw<Waiting[]>([])
+  /** So many changed notes this device could not keep: they are here on the screen only. */
+  unkept = $state(0)
   /** Something was written here since the paper was opened. */
   touched = $state(false)
   undoable = $state(0)
   me = ''
 
   #outbox: Outbox | undefined
-  #early: Note[] = []
+  #unkept = new Set<string>()
+  #others: BroadcastChannel | undefined // other tabs of this person, with the same store
   #steps: Note[][] = []
   #writing = 0
   #timer: ReturnType<typeof setTimeout> | undefined
@@ -34,24 +37,23 @@ export class NoteShelf {
   /** Begins once it is known whose notes these are. */
   async start(memberId: string): Promise<void> {
     this.me = memberId
-    const outbox = await Outbox.open(memberId)
-    if (this.#ended) return outbox.close()
-    this.#outbox = outbox
+    this.#outbox = new Outbox(memberId)
+    this.#others = new BroadcastChannel(`notes-${memberId}`)
+    this.#others.onmessage = ({ data }) => data === this.paperId && void this.#reload()
     addEventListener('online', this.refresh)
     addEventListener('focus', this.refresh)
     document.addEventListener('visibilitychange', this.refresh)
     await this.#reload()
-    if (this.#early.length) void this.#keep(this.#early.splice(0))
     this.#sync()
   }
 
   end(): void {
     this.#ended = true
     clearTimeout(this.#timer)
+    this.#others?.close()
     removeEventListener('online', this.refresh)
     removeEventListener('focus', this.refresh)
     document.removeEventListener('visibilitychange', this.refresh)
-    if (!this.#running) this.#outbox?.close()
   }
 
   find(id: string): Note | undefined {
@@ -89,15 +91,27 @@ export class NoteShelf {
     const ids = new Set(stamped.map((note) => note.id))
     this.notes = [...this.notes.filter((note) => !ids.has(note.id)), ...stamped]
     this.touched = true
-    if (!this.#outbox) {
-      this.#early.push(...stamped)
-      return
-    }
-    this.#writing++
-    await this.#outbox.write(this.meetingId, stamped)
-    this.#writing--
-    this.waiting = await this.#outbox.waiting()
+    for (const id of ids) this.#unkept.add(id)
+    await this.#store()
     this.#later(QUIET)
+  }
+
+  /** Brings to the device what is not on it; what it does not take is told, stays on the screen and is tried again. */
+  async #store(): Promise<void> {
+    const ids = [...this.#unkept]
+    if (!this.#outbox || !ids.length) return
+    this.#unkept.clear()
+    this.#writing++
+    try {
+      const notes = ids.flatMap((id) => this.find(id) ?? [])
+      await this.#outbox.write(this.meetingId, notes.map((note) => ({ ...note, author_id: this.me })))
+      this.waiting = await this.#outbox.waiting()
+      if (!this.#ended) this.#others?.postMessage(this.paperId)
+    } catch {
+      for (const id of ids) this.#unkept.add(id)
+    }
+    this.#writing--
+    this.unkept = this.#unkept.size
   }
 
   #later(ms: number): void {
@@ -119,16 +133,15 @@ export class NoteShelf {
   async #round(outbox: Outbox): Promise<void> {
     this.#running = true
     try {
+      await this.#store()
       await this.#send(outbox)
       if (this.#stale) await this.#fetch(outbox)
       this.#attempt = 0
     } catch (error) {
-      if (error instanceof LineLost || mayPass(error)) this.#later(backoff(++this.#attempt))
-      else if (!(error instanceof Problem)) throw error
+      if (!(error instanceof Problem && error.final)) this.#later(backoff(++this.#attempt))
     } finally {
       this.#running = false
     }
-    if (this.#ended) return outbox.close()
     await this.#reload()
     if (this.#again) {
       this.#again = false
@@ -144,7 +157,7 @@ export class NoteShelf {
       try {
         await outbox.acknowledge(wish, note, await put(wish.meeting_id, note))
       } catch (error) {
-        if (!(error instanceof Problem) || mayPass(error)) throw error
+        if (!(error instanceof Problem && error.final)) throw error
         const theirs = error.facts.note as Omit<Note, 'mine'> | undefined
         if (error.code === 'note-conflict' && theirs) await this.#settle(outbox, wish, { ...theirs, mine: true })
         else await outbox.refuse(wish, error.title)
@@ -173,18 +186,17 @@ export class NoteShelf {
     const outbox = this.#outbox
     if (!outbox) return
     const shown = this.notes
-    const [notes, waiting] = await Promise.all([outbox.notes(this.paperId), outbox.waiting()])
+    const found = await Promise.all([outbox.notes(this.paperId), outbox.waiting()]).catch(() => null)
+    if (!found) return
+    const [notes, waiting] = found
     this.waiting = waiting
-    if (this.#writing || this.notes !== shown) return
+    if (this.#writing || this.#unkept.size || this.notes !== shown) return
     // What did not change stays the same object, whose ink is drawn already.
     const known = new Map(shown.map((note) => [note.id, note]))
     const fresh = (note: Note, old = known.get(note.id)): boolean => old?.rev !== note.rev || old.modified_at !== note.modified_at
     this.notes = notes.map((note) => (fresh(note) ? note : (known.get(note.id) as Note)))
   }
 }
-
-/** A trouble of the server's that is over by itself. */
-const mayPass = (error: unknown): boolean => error instanceof Problem && (error.status >= 500 || error.status === 429)
 
 async function put(meetingId: string, note: Note): Promise<Note> {
   const path = { meeting_id: meetingId, paper_id: note.paper_id, note_id: note.id }

@@ -19,6 +19,7 @@ export class Rehearsals {
   readonly loading = new Doing()
   list = $state.raw<Rehearsal[] | null>(null)
   #timer: ReturnType<typeof setTimeout> | undefined
+  #ended = false
 
   constructor(readonly meetingId: string) {}
 
@@ -27,6 +28,7 @@ export class Rehearsals {
   }
 
   async load(): Promise<void> {
+    this.#ended = false
     clearTimeout(this.#timer)
     await this.loading.run(async () => {
       this.list = await call('get', '/api/meetings/{meeting_id}/rehearsals', { path: { meeting_id: this.meetingId } })
@@ -35,12 +37,13 @@ export class Rehearsals {
   }
 
   end(): void {
+    this.#ended = true
     clearTimeout(this.#timer)
   }
 
   /** A line that is lost for a moment changes nothing: the rehearsal goes on without this page. */
   #again(): void {
-    if (!this.running) return
+    if (!this.running || this.#ended) return
     this.#timer = setTimeout(async () => {
       try {
         this.list = await call('get', '/api/meetings/{meeting_id}/rehearsals', { path: { meeting_id: this.meetingId } })

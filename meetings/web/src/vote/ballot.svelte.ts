@@ -2,6 +2,7 @@
 // "Recorded" is never shown without a receipt, "not counted" never unless nothing has left or the server said so.
 import { call, Problem, type Schemas } from '../wire/http'
 import { backoff } from '../wire/socket'
+import { within } from '../wire/within'
 import type { Choice } from './choices'
 import { forgetPending, keepPending, pendingOf, type Pending } from './pending'
 
@@ -36,6 +37,8 @@ export class Ballot {
   refusal = $state.raw<Problem | null>(null)
   /** Another device of the member was first, and its ballot counts. */
   elsewhere = $state(false)
+  /** The house came back from a backup without the ballot that it had recorded. */
+  lost = $state(false)
   sentAt = $state<string | null>(null)
   /** Since when the line has been failing this ballot. */
   troubleAt = $state<string | null>(null)
@@ -51,6 +54,7 @@ export class Ballot {
   /** Finds the truth: a ballot on the device that has had no answer goes again, else the server tells what it has. */
   async start(): Promise<void> {
     const kept = await pendingOf(this.around.pollId, this.around.memberId).catch(() => undefined)
+    if (this.#pending) return // chosen anew meanwhile
     if (!kept) return this.#readMine()
     this.#pending = kept
     this.choice = kept.choice
@@ -70,7 +74,7 @@ export class Ballot {
     this.#pending = pending
     this.choice = choice
     this.sentAt = this.troubleAt = null
-    this.elsewhere = false
+    this.elsewhere = this.lost = false
     this.phase = 'sending'
     await this.#deliver()
   }
@@ -98,15 +102,32 @@ export class Ballot {
     void this.#deliver()
   }
 
+  /** What counts by now: another device may have changed it. A house that came back from a backup (`anew`) may not have it. */
+  async reread({ anew = false } = {}): Promise<void> {
+    if (this.phase !== 'recorded') return
+    try {
+      const mine = await this.#mine()
+      if (this.phase === 'recorded' && mine.receipt !== this.receipt?.receipt) this.#record(mine)
+    } catch (error) {
+      if (!anew || this.phase !== 'recorded') return
+      if (!(error instanceof Problem && error.final)) return this.#again(() => this.reread({ anew }))
+      this.receipt = this.choice = null
+      this.lost = true
+      this.phase = 'choosing'
+    }
+  }
+
   /** Without a line one may choose already: should another device have voted, the server will say so. */
   async #readMine(): Promise<void> {
     if (this.#pending || this.receipt) return
     try {
-      const mine = await call('get', '/api/meetings/{meeting_id}/polls/{poll_id}/ballots/mine', { path: this.#path() })
+      const mine = await this.#mine()
       if (!this.#pending) this.#record(mine)
     } catch (error) {
-      if (this.phase === 'reading') this.phase = 'choosing'
-      if (!(error instanceof Problem && error.status < 500)) this.#again(() => this.#readMine())
+      if (this.#pending) return
+      const final = error instanceof Problem && error.final
+      if (this.phase === 'reading' || final) this.phase = 'choosing'
+      if (!final) this.#again(() => this.#readMine())
     }
   }
 
@@ -118,19 +139,18 @@ export class Ballot {
     try {
       await keepPending(pending).catch(() => undefined) // a device without storage may still vote
       const reachable = pending.sent_at !== null || (await this.#reachable())
-      if (this.#pending !== pending) return // taken back while asking
-      if (reachable) await this.#send(pending)
-      else this.#trouble('unsent')
+      if (this.#pending === pending) await (reachable ? this.#send(pending) : this.#trouble('unsent')) // else taken back while asking
     } finally {
       this.#busy = false
     }
+    if (this.#pending !== pending) await this.#deliver() // another was chosen meanwhile
   }
 
   /** Before a ballot first leaves: whether the line stands, so that "not sent" is certain where it does not. */
   async #reachable(): Promise<boolean> {
     if (!navigator.onLine) return false
     if (this.around.lineIsUp()) return true
-    return this.#within(GIVE_UP, (signal) => call('get', '/api/meetings/{meeting_id}/seat', { path: this.#path(), signal })).then(
+    return within(GIVE_UP, (signal) => call('get', '/api/meetings/{meeting_id}/seat', { path: this.#path(), signal })).then(
       () => true,
       (error: unknown) => error instanceof Problem,
     )
@@ -139,8 +159,8 @@ export class Ballot {
   async #send(pending: Pending): Promise<void> {
     pending.sent_at ??= this.around.now()
     this.sentAt = pending.sent_at
-    await keepPending(pending).catch(() => undefined)
     if (this.phase !== 'unanswered') this.phase = 'sending'
+    await keepPending(pending).catch(() => undefined)
     const patience = setTimeout(() => this.#say('unanswered'), PATIENCE)
     try {
       const { choice, replaces, key } = pending
@@ -148,11 +168,11 @@ export class Ballot {
       const path = '/api/meetings/{meeting_id}/polls/{poll_id}/ballots'
       const cast = (signal: AbortSignal): Promise<Schemas['Receipt']> =>
         call('post', path, { path: this.#path(), body: { choice, replaces }, headers: { 'Idempotency-Key': key }, signal })
-      const receipt = heard ?? (await this.#within(GIVE_UP, cast))
+      const receipt = heard ?? (await within(GIVE_UP, cast))
       await this.#settle(pending)
       this.#record(receipt)
     } catch (error) {
-      if (error instanceof Problem && error.status < 500 && error.status !== 429) await this.#refused(pending, error)
+      if (error instanceof Problem && error.final) await this.#refused(pending, error)
       else this.#trouble('unanswered')
     } finally {
       clearTimeout(patience)
@@ -199,14 +219,8 @@ export class Ballot {
     if (!this.#ended) this.#timer = setTimeout(() => void deed(), backoff(this.#attempt++))
   }
 
-  async #within<T>(ms: number, ask: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const cut = new AbortController()
-    const timer = setTimeout(() => cut.abort(), ms)
-    try {
-      return await ask(cut.signal)
-    } finally {
-      clearTimeout(timer)
-    }
+  #mine(): Promise<Schemas['Receipt']> {
+    return call('get', '/api/meetings/{meeting_id}/polls/{poll_id}/ballots/mine', { path: this.#path() })
   }
 
   #path(): { meeting_id: string; poll_id: string } {

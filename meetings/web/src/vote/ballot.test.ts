@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { isCast, pass, receipt, settle } from '../../tests/ballots'
 import { json, refusal, surroundings, type Asked } from '../../tests/province'
 import type { Ballot as BallotType } from './ballot.svelte'
 import type { Pending } from './pending'
@@ -23,27 +24,8 @@ afterEach(() => {
 
 const made = (): BallotType =>
   new Ballot({ meetingId: 'm1', pollId: 'p1', memberId: 'anh', lineIsUp: () => lineIsUp, now: () => new Date().toISOString() })
-const receipt = (choice = 'in_favour', turn = 1): Record<string, unknown> => ({
-  poll_id: 'p1',
-  member_id: 'anh',
-  turn,
-  choice,
-  cast_at: '2026-12-09T03:42:07Z',
-  receipt: `receipt-${turn}`,
-  code: '7KQ-4MX',
-})
-const isCast = (asked: Asked): boolean => asked.method === 'POST' && asked.path.endsWith('/polls/p1/ballots')
 const casts = (): Asked[] => world.asked.filter(isCast)
 const key = (asked: Asked | undefined): string | undefined => asked?.headers['Idempotency-Key']
-
-/** Lets what is under way come to rest without letting time pass. */
-const settle = async (): Promise<void> => {
-  for (let turn = 0; turn < 60; turn += 1) await new Promise((done) => setImmediate(done))
-}
-const pass = async (ms: number): Promise<void> => {
-  await vi.advanceTimersByTimeAsync(ms)
-  await settle()
-}
 
 test('a ballot is on the device before it leaves it, and gone from it once there is a receipt', async () => {
   let keptWhileSending: Pending | undefined

@@ -1,5 +1,6 @@
 // A ballot on its way, kept on the device before it is sent: a browser killed in between sends the same one again.
-import { openDB, type DBSchema, type IDBPDatabase } from 'idb'
+import type { DBSchema } from 'idb'
+import { DeviceStore } from '../kit/device'
 import type { Choice } from './choices'
 
 export interface Pending {
@@ -18,28 +19,21 @@ interface Kept extends DBSchema {
   ballots: { key: [string, string]; value: Pending }
 }
 
-let opened: Promise<IDBPDatabase<Kept>> | undefined
-
-function ballots(): Promise<IDBPDatabase<Kept>> {
-  opened ??= openDB<Kept>('ballots', 1, {
-    upgrade: (db) => void db.createObjectStore('ballots', { keyPath: ['poll_id', 'member_id'] }),
-  })
-  return opened
-}
+const store = new DeviceStore<Kept>('ballots', (fresh) => void fresh.createObjectStore('ballots', { keyPath: ['poll_id', 'member_id'] }))
 
 export async function keepPending(pending: Pending): Promise<void> {
-  await (await ballots()).put('ballots', pending)
+  await store.use((db) => db.put('ballots', pending))
 }
 
 export async function pendingOf(pollId: string, memberId: string): Promise<Pending | undefined> {
-  return (await ballots()).get('ballots', [pollId, memberId])
+  return store.use((db) => db.get('ballots', [pollId, memberId]))
 }
 
 export async function forgetPending(pending: Pending): Promise<void> {
-  await (await ballots()).delete('ballots', [pending.poll_id, pending.member_id])
+  await store.use((db) => db.delete('ballots', [pending.poll_id, pending.member_id]))
 }
 
 /** Every ballot of the member that has had no answer yet. */
 export async function unanswered(memberId: string): Promise<Pending[]> {
-  return (await (await ballots()).getAll('ballots')).filter((pending) => pending.member_id === memberId)
+  return (await store.use((db) => db.getAll('ballots'))).filter((pending) => pending.member_id === memberId)
 }

@@ -11,7 +11,10 @@ export class VoteRoom {
   shownId = $state<string | null>(null)
   raised = $state(false)
   ballot = $state.raw<Ballot | null>(null)
-  poll = $derived.by((): Poll | null => (this.shownId ? (this.meeting.state?.polls[this.shownId] ?? null) : null))
+  poll = $derived.by((): Poll | null => {
+    const poll = this.meeting.state?.polls[this.shownId ?? '']
+    return poll && poll.stage !== 'prepared' ? poll : null // a house that came back from a backup may not have opened it yet
+  })
 
   /** `quiet`: the sheet waits below until it is asked for, as on the chair's screen. */
   constructor(
@@ -32,12 +35,22 @@ export class VoteRoom {
     $effect(() => {
       if (this.poll?.stage === 'declared' && !quiet) this.raised = true
     })
+    $effect(() => {
+      if (meeting.epoch) void untrack(() => this.ballot?.reread({ anew: true }))
+    })
+    const seen = (): void => void (document.visibilityState === 'visible' && this.ballot?.reread())
+    $effect(() => {
+      document.addEventListener('visibilitychange', seen)
+      return () => document.removeEventListener('visibilitychange', seen)
+    })
     $effect(() => () => this.ballot?.end())
   }
 
   lower(): void {
     this.raised = false
-    if (this.poll?.stage === 'declared') this.shownId = null
+    if (this.poll?.stage !== 'declared') return
+    this.shownId = null
+    void this.#showWhatIsLeft()
   }
 
   /** Raises the sheet of a poll again, whatever became of it. */

@@ -30,6 +30,16 @@ test('no answer is a lost line, not a refusal', async () => {
   await expect(seat()).rejects.toBeInstanceOf(http.LineLost)
 })
 
+test('an answer that breaks off is a lost line, too', async () => {
+  world.serve(() => new Response('{"member_id": "a', { headers: { 'content-type': 'application/json' } }))
+  await expect(seat()).rejects.toBeInstanceOf(http.LineLost)
+})
+
+test('a page of a gateway is told in words of ours', async () => {
+  world.serve(() => new Response('<h1>Bad gateway</h1>', { status: 502 }))
+  await expect(seat()).rejects.toMatchObject({ status: 502, title: 'Chưa làm được. Thử lại sau giây lát.' })
+})
+
 test('a token that has run out is renewed, and the request made once more', async () => {
   let first = true
   world.serve(() => {

@@ -1,4 +1,5 @@
 // Requests to the service, typed by its OpenAPI schema.
+import { t } from '../kit/words.svelte'
 import { accessToken, renew, signIn } from './login'
 import type { components, paths } from './types'
 
@@ -26,6 +27,11 @@ export class Problem extends Error {
   ) {
     super(title)
   }
+
+  /** The server has decided: the same asked again gets the same. Else it was not itself, or had too much to do. */
+  get final(): boolean {
+    return this.status < 500 && this.status !== 429
+  }
 }
 
 /** The line was down before or while the request was on its way: whether the server has it is not known. */
@@ -45,7 +51,7 @@ export async function call<M extends Method, P extends PathWith<M>>(
     signal: ask.signal,
   })
   const json = answer.status !== 204 && answer.headers.get('content-type')?.includes('json')
-  return (json ? await answer.json() : undefined) as Success<paths[P][M]>
+  return (json ? await overTheLine(answer.json()) : undefined) as Success<paths[P][M]>
 }
 
 function fillPath(path: string, values: Record<string, unknown> = {}, query: Record<string, unknown> = {}): string {
@@ -77,8 +83,8 @@ async function send(path: string, init: RequestInit): Promise<Response> {
   }
 }
 
-/** The issuer is reached over the same line: where it does not answer, nobody is signed out, the line is lost. */
-function overTheLine<T>(answer: Promise<T>): Promise<T> {
+/** What breaks off on its way is a lost line. So is an issuer that does not answer: nobody is signed out by that. */
+export function overTheLine<T>(answer: Promise<T>): Promise<T> {
   return answer.catch(() => {
     throw new LineLost()
   })
@@ -90,7 +96,7 @@ const tokenOrSignIn = async (): Promise<string> => (await overTheLine(accessToke
 
 async function readProblem(answer: Response): Promise<Problem> {
   const told = (await answer.json().catch(() => ({}))) as Partial<Problem>
-  return new Problem(told.code ?? 'internal', answer.status, told.title ?? '', told.facts ?? {})
+  return new Problem(told.code ?? 'internal', answer.status, told.title || t('problem.unknown'), told.facts ?? {})
 }
 
 /** The `Authorization` header for a library that sends its own requests. */

@@ -98,8 +98,10 @@ test('an issuer that is away ends no sign-in; one that refuses does', async () =
     void vi.stubGlobal('fetch', (url: string, init?: RequestInit) => (url === `${ISSUER}/token` ? answer() : plain(url, init)))
   token(() => Promise.reject(new TypeError('network')))
   await expect(login.accessToken()).rejects.toThrow()
-  token(() => Promise.resolve(new Response('', { status: 503 })))
-  await expect(login.accessToken()).rejects.toThrow()
+  for (const told of [new Response('', { status: 503 }), new Response('', { status: 429 }), Response.json({ error: 'server_error' }, { status: 500 })]) {
+    token(() => Promise.resolve(told))
+    await expect(login.accessToken()).rejects.toThrow()
+  }
   expect(sessionStorage.getItem('refresh')).toBe('first')
   token(() => Promise.resolve(Response.json({ error: 'invalid_grant' }, { status: 400 })))
   expect(await login.accessToken()).toBeNull()
@@ -121,5 +123,26 @@ test('who only looks on keeps the sign-in in use once an hour, and no oftener wh
   await login.stay()
   await login.stay()
   expect(asked).toHaveBeenCalledTimes(1)
+  vi.useRealTimers()
+})
+
+test('signing out wipes nothing while the issuer cannot be reached, for its door would stay open', async () => {
+  const plain = globalThis.fetch
+  vi.stubGlobal('fetch', () => Promise.reject(new TypeError('network')))
+  await expect(login.signOut()).rejects.toThrow()
+  expect(sessionStorage.getItem('refresh')).toBe('first')
+  vi.stubGlobal('fetch', plain)
+  void login.signOut()
+  await vi.waitFor(() => expect(world.left).toHaveLength(1))
+  expect(sessionStorage.length).toBe(0)
+})
+
+test('an issuer that says nothing is given up for now', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  const silence = (_: string, init?: RequestInit): Promise<never> => new Promise((_, cut) => init?.signal?.addEventListener('abort', () => cut(new DOMException('cut', 'AbortError'))))
+  vi.stubGlobal('fetch', silence)
+  const token = expect(login.accessToken()).rejects.toThrow()
+  await vi.advanceTimersByTimeAsync(30_000)
+  await token
   vi.useRealTimers()
 })

@@ -1,6 +1,7 @@
 // Signing in: the authorization code flow with PKCE (RFC 6749, 7636) as a public client, by the issuer's discovery document.
 // The access token lives in memory, the refresh token in this tab's storage; both end with the tab.
 import type { components } from './types'
+import { within } from './within'
 
 type Config = components['schemas']['WebConfig']
 interface Issuer {
@@ -33,13 +34,17 @@ interface IdClaims {
 
 /** Signing in did not succeed; `reason` is the issuer's error code or what did not agree. */
 export class SignInFailed extends Error {
-  constructor(readonly reason: string) {
+  constructor(
+    readonly reason: string,
+    readonly status = 0,
+  ) {
     super(reason)
   }
 }
 
 const SCOPE = 'openid profile email'
 const HOUR = 3_600_000 // ms
+const PATIENCE = 10_000 // ms
 const EARLY = 30 // seconds before its end that an access token is renewed
 
 let config: Promise<Config> | undefined
@@ -49,10 +54,10 @@ let told = Date.now() // when the issuer was last told that the sign-in is used
 let renewing: Promise<boolean> | undefined
 
 async function json<T>(url: string, init?: RequestInit): Promise<T> {
-  const answer = await fetch(url, init)
+  const answer = await within(PATIENCE, (signal) => fetch(url, { ...init, signal }))
   if (!answer.ok) {
     const told = (await answer.json().catch(() => ({}))) as { error?: string }
-    throw new SignInFailed(told.error ?? `http-${answer.status}`)
+    throw new SignInFailed(told.error ?? `http-${answer.status}`, answer.status)
   }
   return answer.json() as Promise<T>
 }
@@ -193,7 +198,8 @@ async function tradeRefreshToken(): Promise<boolean> {
     keep(await redeem({ grant_type: 'refresh_token', refresh_token: kept }))
     return true
   } catch (error) {
-    if (!(error instanceof SignInFailed) || error.reason.startsWith('http-5')) throw error
+    // Only a word of the issuer on the token ends it: not a crowd, not a trouble of its own.
+    if (!(error instanceof SignInFailed) || ![400, 401, 403].includes(error.status)) throw error
     sessionStorage.removeItem('refresh')
     return false
   }
@@ -208,10 +214,10 @@ export function whoIsSignedIn(): { sub: string; name?: string } | null {
 /** Ends the sign-in here and at the issuer (OpenID Connect RP-Initiated Logout 1.0), and wipes what the device kept. */
 export async function signOut(): Promise<never> {
   const hint = sessionStorage.getItem('id')
+  const [known, at] = await Promise.all([getConfig(), getIssuer()]) // nobody is signed out by halves, with the issuer's door left open
   access = undefined
   sessionStorage.clear()
-  for (const { name } of await indexedDB.databases()) if (name) indexedDB.deleteDatabase(name)
-  const [known, at] = await Promise.all([getConfig(), getIssuer()])
+  for (const { name } of await indexedDB.databases().catch(() => [])) if (name) indexedDB.deleteDatabase(name)
   const query = new URLSearchParams({ client_id: known.client_id, post_logout_redirect_uri: `${location.origin}/signed-out` })
   if (hint) query.set('id_token_hint', hint)
   location.assign(at.end_session_endpoint ? `${at.end_session_endpoint}?${query}` : '/signed-out')

@@ -1,7 +1,8 @@
 // The live socket: reads the meeting's log aloud. Coming back is the same as starting: a ticket, and a `hello` that says
 // what is already known.
-import { call, LineLost, Problem, type Schemas } from './http'
+import { call, Problem, type Schemas } from './http'
 import { signIn, stay } from './login'
+import { within } from './within'
 
 type Named<Type extends string, Shape> = Shape & { type: Type }
 export type Frame =
@@ -28,6 +29,7 @@ interface Ear {
 const BASE = 500 // ms
 const CAP = 15_000 // ms
 const SILENCE = 40_000 // ms without any frame: two heartbeats were missed
+const NO_TICKET = 20_000 // ms without an answer, after which it is asked for anew
 const SIGNED_OUT = 4401
 const VOTE_WITHIN = 3000 // ms; then the same ballot goes over HTTPS
 
@@ -47,6 +49,7 @@ export class LiveSocket {
   #timer: ReturnType<typeof setTimeout> | undefined
   #watchdog: ReturnType<typeof setTimeout> | undefined
   #attempt = 0
+  #turn = 0 // of those who connect, the last one may
   #ended = false
   #votes = new Map<string, (receipt: Schemas['Receipt'] | null) => void>()
 
@@ -91,13 +94,15 @@ export class LiveSocket {
   }
 
   async #connect(): Promise<void> {
+    const turn = ++this.#turn
+    const path = { meeting_id: this.meetingId }
     try {
-      const { ticket } = await call('post', '/api/meetings/{meeting_id}/ticket', { path: { meeting_id: this.meetingId } })
-      if (!this.#ended) this.#open(ticket)
+      const { ticket } = await within(NO_TICKET, (signal) => call('post', '/api/meetings/{meeting_id}/ticket', { path, signal }))
+      if (turn === this.#turn && !this.#ended) this.#open(ticket)
     } catch (error) {
-      if (error instanceof Problem && error.status < 500 && error.status !== 429) this.ear.refused(error)
-      else if (error instanceof LineLost || error instanceof Problem) this.#again()
-      else throw error
+      if (turn !== this.#turn || this.#ended) return
+      if (error instanceof Problem && error.final) this.ear.refused(error)
+      else this.#again()
     }
   }
 
@@ -120,7 +125,7 @@ export class LiveSocket {
       if (this.#socket !== socket) return
       for (const end of [...this.#votes.values()]) end(null)
       if (this.#ended) return
-      if (code === SIGNED_OUT) void signIn()
+      if (code === SIGNED_OUT) signIn().catch(() => this.#again())
       else this.#again(hinted(reason))
     }
   }
