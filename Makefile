@@ -37,7 +37,7 @@ bench-idp: .stamp-python ## measure idp against two other providers; BENCH="--qu
 bench-live: .stamp-python ## measure sockets and ballots against other servers; BENCH="--quick", "--only fan-out,votes"
 	@exec $(PY) -m tests.bench.live $(BENCH)
 
-faults: .stamp-python ## break the service in every way of docs/promises.md; FAULTS="--only F1,F9", "--tier a", "--seed 7"
+faults: .stamp-python meetings/static/index.html ## break the service in every way of docs/promises.md; FAULTS="--only F1,F9", "--tier a", "--seed 7"
 	@$(PY) -m tests.faults.needed
 	@exec $(PY) -m tests.faults $(FAULTS)
 
