@@ -13,23 +13,34 @@ export class DeviceStore<Shape extends DBSchema> {
   ) {}
 
   /** Does `deed` with the database; throws where the device keeps nothing. */
-  async use<T>(deed: (db: IDBPDatabase<Shape>) => Promise<T>): Promise<T> {
+  async use<T>(deed: (db: IDBPDatabase<Shape>) => Promise<T>, again = true): Promise<T> {
+    const opening = (this.#opening ??= this.#open())
+    const forget = (): void => {
+      if (this.#opening === opening) this.#opening = undefined
+    }
+    const db = await inTime(opening).catch((error: unknown) => {
+      forget()
+      throw error
+    })
     try {
-      return await deed(await this.#open())
+      return await deed(db)
     } catch (error) {
-      this.#opening = undefined
-      if ((error as Error).name !== 'InvalidStateError') throw error
-      return deed(await this.#open())
+      if (!again || (error as Error).name !== 'InvalidStateError') throw error
+      forget()
+      return this.use(deed, false)
     }
   }
 
-  async #open(): Promise<IDBPDatabase<Shape>> {
-    this.#opening ??= openDB<Shape>(this.name, 1, {
+  #open(): Promise<IDBPDatabase<Shape>> {
+    return openDB<Shape>(this.name, 1, {
       upgrade: (fresh) => this.make(fresh),
       blocking: (_from, _to, event) => (event.target as IDBDatabase).close(), // signing out wipes the device
     })
-    let timer: ReturnType<typeof setTimeout> | undefined
-    const late = new Promise<never>((_, fail) => (timer = setTimeout(() => fail(new Error('the device does not answer')), PATIENCE)))
-    return Promise.race([this.#opening, late]).finally(() => clearTimeout(timer))
   }
+}
+
+function inTime<T>(answer: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<never>((_, fail) => (timer = setTimeout(() => fail(new Error('the device does not answer')), PATIENCE)))
+  return Promise.race([answer, late]).finally(() => clearTimeout(timer))
 }

@@ -4,5 +4,5 @@ export function save(file: Blob, name: string): void {
   anchor.href = URL.createObjectURL(file)
   anchor.download = name
   anchor.click()
-  setTimeout(() => URL.revokeObjectURL(anchor.href), 10_000)
+  setTimeout(() => URL.revokeObjectURL(anchor.href), 60_000)
 }
