@@ -52,6 +52,13 @@ def test_a_service_whose_tables_are_missing_does_not_start(service, tmp_path):
     assert answer.stderr.endswith(f"migrations are missing: run `dienhong migrate {service}` first\n")
 
 
+def test_meetings_without_a_place_for_documents_does_not_start(tmp_path):
+    environment = COMPLETE | {"DATABASE_URL": f"sqlite:///{tmp_path}/meetings.db", "STORAGE_URL": None}
+    assert CliRunner().invoke(app, ["migrate", "meetings"], env=environment).exit_code == 0
+    answer = CliRunner().invoke(app, ["serve", "meetings"], env=environment)
+    assert (answer.exit_code, answer.stderr) == (2, "STORAGE_URL: a folder, or s3://bucket\n")
+
+
 def test_an_unknown_service_does_not_start():
     answer = CliRunner().invoke(app, ["serve", "mail"])
     assert (answer.exit_code, answer.stderr) == (2, "unknown service 'mail': one of idp, meetings, calendar\n")
