@@ -8,6 +8,7 @@ let large = $state(false)
 let hand = $state<Hand>('right')
 
 function show(): void {
+  if (document.documentElement.dataset.surface === 'wall') return // how a wall looks, its address says
   const dark = theme === 'dark' || (theme === 'system' && system.matches)
   document.documentElement.dataset.theme = dark ? 'dark' : 'light'
   document.documentElement.toggleAttribute('data-large', large)

@@ -79,6 +79,12 @@ test.each([
   expect(sessionStorage.getItem('id')).toBeNull()
 })
 
+test('a sign-in that came to nothing is tried again with the same aim', async () => {
+  expect(login.comingBackTo()).toBe('/')
+  await leave({ back: '/m/m1?paper=p' })
+  expect(login.comingBackTo()).toBe('/m/m1?paper=p')
+})
+
 test('an answer is taken once', async () => {
   const asked = await leave()
   issue(good(asked))

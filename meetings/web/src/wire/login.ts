@@ -119,6 +119,11 @@ function here(): string {
   return location.pathname + location.search + location.hash
 }
 
+/** Where the sign-in that is under way leads: also to try again where it came to nothing. */
+export function comingBackTo(): string {
+  return (JSON.parse(sessionStorage.getItem('sign-in') ?? '{}') as Partial<Pending>).back ?? '/'
+}
+
 /** Takes the issuer's answer from the address of `/signed-in`; where to go on, or `SignInFailed`. */
 export async function finishSignIn(search: string): Promise<string> {
   const answer = new URLSearchParams(search)

@@ -1,0 +1,190 @@
+"""What hands and lines do in a meeting: a mouse that slips, a choice while others act, a deed that does not arrive."""
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from shared.clock import now
+from tests.flows.browser import Screen
+from tests.flows.conftest import Demo
+from tests.flows.person import Person
+
+FIRST, SECOND = "Thông qua chương trình kỳ họp", "Thông qua Nghị quyết về đầu tư công"
+
+
+class House:
+    """A published meeting of two items with a paper and a vote each; everybody but the delegate is present."""
+
+    def __init__(self, browser: Browser, demo: Demo) -> None:
+        self.browser, self.demo = browser, demo
+        self.secretary, self.chair, self.delegate = demo.person("secretary"), demo.person("chair"), demo.person("member", 5)
+        start = (now() + timedelta(hours=1)).isoformat()
+        body = next(one for one in self.secretary.must("GET", "/api/bodies") if one["my_role"] == "secretary")["id"]
+        plan = {
+            "body_id": body,
+            "title": "Phiên họp của những bàn tay",
+            "kind": "thematic",
+            "place": "Hội trường",
+            "starts_at": start,
+        }
+        meeting = self.secretary.must("POST", "/api/meetings", json=plan)["id"]
+        for person in (self.secretary, self.chair, self.delegate):
+            person.demo = person.demo | {"meeting_id": meeting}
+        self.meeting = meeting
+        papers = sorted((demo.folder / "demo" / "papers").rglob("*.pdf"), key=lambda one: one.stat().st_size)
+        self.papers: list[str] = []
+        for title, paper, words in (("Khai mạc", papers[0], FIRST), ("Đầu tư công", papers[1], SECOND)):
+            item = self.secretary.must("POST", "items", json={"title": title, "parent_id": None, "presenter": ""})["id"]
+            sent = self.secretary.must(
+                "POST", f"items/{item}/papers", files={"file": (paper.name, paper.read_bytes(), "application/pdf")}
+            )
+            self.papers.append(sent["paper_id"])
+            self.secretary.must("POST", "polls", json={"item_id": item, "title": words})
+        self.secretary.must("POST", "publish")
+        mine = self.delegate.must("GET", "seat")["member_id"]
+        for member in self.secretary.state()["members"].values():
+            if member["votes"] and member["id"] != mine:
+                self.secretary.must("PUT", f"attendance/{member['id']}", json={"state": "present"})
+
+    def items(self) -> list[str]:
+        return [one["id"] for one in sorted(self.secretary.state()["agenda"].values(), key=lambda one: one["number"])]
+
+    def poll(self, title: str) -> str:
+        return next(one["id"] for one in self.secretary.state()["polls"].values() if one["title"] == title)
+
+    def at(self, person: Person, path: str, size: str = "tablet") -> Screen:
+        screen = Screen(self.browser, self.demo, size)
+        screen.page.goto(f"{self.demo.facts['meetings']}{path.replace('MEETING', self.meeting)}")
+        screen.answer_sign_in(person.username, person.password)
+        return screen
+
+
+@pytest.fixture(scope="module")
+def house(browser: Browser, demo: Demo) -> House:
+    return House(browser, demo)
+
+
+@pytest.fixture
+def chair(house: House) -> Iterator[Page]:
+    yield from watched(house.at(house.chair, "/m/MEETING/chair"))
+
+
+@pytest.fixture
+def delegate(house: House) -> Iterator[Page]:
+    yield from watched(house.at(house.delegate, "/m/MEETING"))
+
+
+def watched(screen: Screen) -> Iterator[Page]:
+    yield screen.page
+    assert screen.faults == []
+    screen.close()
+
+
+def test_an_invitation_can_be_answered_the_other_way_after_a_first_thought(house):
+    screen = house.at(house.delegate, "/")
+    row = screen.page.locator("article", has_text="Phiên họp của những bàn tay")
+    row.get_by_role("button", name="Xin vắng").click()
+    row.get_by_role("button", name="Thôi", exact=True).click()
+    row.get_by_role("button", name="Nhận lời").click()
+    expect(row.get_by_role("button", name="Đổi trả lời")).to_be_visible()
+    screen.close()
+
+
+def test_a_dialog_that_is_left_gives_the_focus_back(house):
+    screen = house.at(house.secretary, "/m/MEETING/desk", "desk")
+    button = screen.page.get_by_role("button", name="Sửa thông tin kỳ họp")
+    button.press("Enter")
+    screen.page.get_by_role("dialog").get_by_role("button", name="Thôi", exact=True).press("Enter")
+    expect(button).to_be_focused()
+    screen.close()
+
+
+def test_a_wall_that_starts_without_a_line_finds_the_meetings_by_itself(house):
+    screen = house.at(house.secretary, "/", "wall")
+    expect(screen.page.get_by_text("Phiên họp của những bàn tay")).to_be_visible()
+    screen.page.route("**/api/meetings", lambda route: route.abort(), times=1)
+    screen.go("/wall")
+    expect(screen.page.get_by_role("button", name=re.compile("Phiên họp của những bàn tay")).first).to_be_visible()
+    assert screen.faults == []
+    screen.close()
+
+
+def test_a_mouse_that_leaves_a_held_button_confirms_nothing(house, chair):
+    box = chair.get_by_role("button", name="Giữ để khai mạc").bounding_box()
+    assert box
+    chair.mouse.move(box["x"] + 40, box["y"] + 20)
+    chair.mouse.down()
+    chair.mouse.move(5, 5)
+    chair.mouse.up()
+    chair.wait_for_timeout(1300)
+    assert house.secretary.state()["meeting"]["stage"] == "published"
+    house.chair.must("POST", "open")
+    house.chair.must("POST", "enter", json={"item_id": house.items()[0]})
+
+
+def test_the_chosen_vote_stays_chosen_while_others_act(house, chair, delegate):
+    delegate.get_by_role("button", name="Điểm danh").click()
+    expect(delegate.get_by_role("button", name="Đăng ký phát biểu")).to_be_visible()
+    expect(chair.get_by_role("heading", name=FIRST)).to_be_visible()
+    chair.get_by_role("button", name="Chọn khác trong các biểu quyết").click()
+    chair.get_by_role("menuitemradio", name=re.compile(SECOND)).click()
+    expect(chair.get_by_role("heading", name=SECOND)).to_be_visible()
+    delegate.get_by_role("button", name="Đăng ký phát biểu").click()
+    expect(chair.get_by_role("listitem").filter(has_text=house.delegate.name)).to_be_visible()
+    expect(chair.get_by_role("heading", name=SECOND)).to_be_visible()
+
+
+def test_who_looks_elsewhere_while_a_page_is_shown_to_all_gets_there(house, delegate):
+    house.chair.must("POST", "lead", json={"paper_id": house.papers[0], "page": 1})
+    shown = house.secretary.state()["papers"][house.papers[0]]["title"]
+    expect(delegate.get_by_role("heading", name=shown, exact=True)).to_be_visible()
+    delegate.get_by_role("navigation").get_by_role("button", name=re.compile("Đầu tư công")).click()
+    other = house.secretary.state()["papers"][house.papers[1]]["title"]
+    expect(delegate.get_by_role("heading", name=other, exact=True)).to_be_visible()
+    house.secretary.must("POST", f"papers/{house.papers[1]}/withdraw")
+    expect(delegate.get_by_text("Tài liệu này đã được rút lại.")).to_be_visible()
+
+
+def test_a_page_that_could_not_be_shown_to_all_is_told(house):
+    screen = house.at(house.chair, f"/m/MEETING?paper={house.papers[0]}")
+    screen.page.route("**/lead", lambda route: route.abort())
+    screen.page.get_by_role("button", name=re.compile("Chiếu trang này|Thôi chiếu")).click()
+    expect(screen.page.get_by_text("Chưa đổi được trang đang chiếu")).to_be_visible()
+    assert screen.faults == []
+    screen.close()
+    house.chair.must("POST", "lead", json={"paper_id": None})
+
+
+def test_a_check_in_that_does_not_arrive_is_told_where_one_wants_to_vote(house, delegate):
+    mine = house.delegate.must("GET", "seat")["member_id"]
+    house.secretary.must("PUT", f"attendance/{mine}", json={"state": "absent"})
+    house.chair.must("POST", f"polls/{house.poll(FIRST)}/open")
+    sheet = delegate.get_by_role("dialog", name=FIRST)
+    delegate.route("**/check-in", lambda route: route.abort(), times=1)
+    sheet.get_by_role("button", name="Điểm danh").click()
+    expect(sheet.get_by_text("Mất kết nối. Việc này chưa làm được")).to_be_visible()
+    sheet.get_by_role("button", name="Điểm danh").click()
+    expect(sheet.get_by_role("radio")).to_have_count(3)
+
+
+def test_the_wall_asks_for_the_table_of_codes_once(house):
+    screen = house.at(house.secretary, "/wall/MEETING", "wall")
+    asked: list[str] = []
+    screen.page.on("request", lambda one: asked.append(one.url) if one.url.endswith("/ballots") else None)
+    poll = house.poll(FIRST)
+    house.delegate.must("POST", f"polls/{poll}/ballots", json={"choice": "in_favour"}, headers={"Idempotency-Key": "k" * 32})
+    house.chair.must("POST", f"polls/{poll}/close")
+    house.chair.must("POST", f"polls/{poll}/declare")
+    expect(screen.page.get_by_text("Kết quả").or_(screen.page.get_by_text("cần 31/60")).first).to_be_visible()
+    item = house.items()[1]
+    for minutes in (30, 40):
+        house.secretary.must("PUT", f"items/{item}", json={"title": "Đầu tư công", "presenter": "", "minutes": minutes})
+    speech = next(one["id"] for one in house.secretary.state()["speaking"].values() if one["state"] == "waiting")
+    house.chair.must("POST", f"speeches/{speech}/give")  # the chair goes on, and the wall has heard all that was before
+    expect(screen.page.get_by_role("heading", name=house.delegate.name)).to_be_visible()
+    assert len(asked) == 1
+    screen.close()
+    house.chair.must("POST", "close")
