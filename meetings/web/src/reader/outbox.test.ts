@@ -1,7 +1,7 @@
 import 'fake-indexeddb/auto'
 import { beforeEach, expect, test } from 'vitest'
 import type { Note } from './notes'
-import { Outbox } from './outbox'
+import { Outbox, unsent } from './outbox'
 
 let outbox: Outbox
 let member = 0
@@ -107,4 +107,14 @@ test('the server’s notes are taken in, but for those that wait here', async ()
   await outbox.write('m', [note({ color: '#B02E1A' })])
   await outbox.merge('m', 'p', [note({ rev: 1 }), note({ id: 'b', rev: 1 })])
   expect(await outbox.notes('p')).toMatchObject([{ id: 'a', color: '#B02E1A' }, { id: 'b' }])
+})
+
+test('what signing out would lose is known, whoever wrote it', async () => {
+  const before = await unsent()
+  await outbox.write('m', [note(), note({ id: 'b' })])
+  await new Outbox('somebody').write('m', [note()])
+  expect(await unsent()).toBe(before + 3)
+  const wish = (await outbox.waiting())[0]!
+  await outbox.acknowledge(wish, note(), note({ rev: 1 }))
+  expect(await unsent()).toBe(before + 2)
 })

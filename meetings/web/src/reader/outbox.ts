@@ -14,6 +14,7 @@ export interface Waiting {
   /** Why the server did not take it, in words; it is not sent again before it is changed. */
   refused: string | null
 }
+const PREFIX = 'notes-'
 const UNANSWERED = 5 // so many are remembered
 
 interface Shape extends DBSchema {
@@ -29,7 +30,7 @@ const stores = new Map<string, DeviceStore<Shape>>()
 function storeOf(memberId: string): DeviceStore<Shape> {
   const known = stores.get(memberId)
   if (known) return known
-  const store = new DeviceStore<Shape>(`notes-${memberId}`, (fresh) => {
+  const store = new DeviceStore<Shape>(PREFIX + memberId, (fresh) => {
     fresh.createObjectStore('notes', { keyPath: 'id' }).createIndex('paper_id', 'paper_id')
     fresh.createObjectStore('outbox', { keyPath: 'id' })
   })
@@ -123,6 +124,13 @@ export class Outbox {
       return done
     })
   }
+}
+
+/** How many changed notes on this device, whoever wrote them, the server does not have: signing out would lose them. */
+export async function unsent(): Promise<number> {
+  const names = (await indexedDB.databases()).flatMap(({ name }) => (name?.startsWith(PREFIX) ? [name.slice(PREFIX.length)] : []))
+  const waiting = await Promise.all(names.map((memberId) => new Outbox(memberId).waiting()))
+  return waiting.flat().length
 }
 
 function newWish(note: Note, meetingId: string, sent: Note[] = []): Waiting {
