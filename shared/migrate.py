@@ -7,6 +7,8 @@ from alembic import command, context
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.script.revision import ResolutionError
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, Table, text
 from sqlalchemy.exc import OperationalError
 
@@ -56,7 +58,10 @@ def pending(engine: Engine, package: str) -> list[tuple[str, str]]:
         table = config.get_main_option("version_table")
         present = MigrationContext.configure(connection, opts={"version_table": table}).get_current_revision()
     scripts = ScriptDirectory.from_config(config)
-    return [(one.revision, one.doc) for one in reversed([*scripts.iterate_revisions("head", present or "base")])]
+    try:
+        return [(one.revision, one.doc) for one in reversed([*scripts.iterate_revisions("head", present or "base")])]
+    except ResolutionError:  # Alembic itself turns it into the other only where no step is asked for yet
+        raise CommandError(f"The database is at {present}, which this release does not know.") from None
 
 
 def draft(engine: Engine, package: str, message: str) -> None:

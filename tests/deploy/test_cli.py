@@ -1,5 +1,6 @@
 """`dienhong serve` says in a line each what keeps a service from starting, and starts nothing."""
 
+import sqlite3
 from contextlib import closing
 from datetime import timedelta
 
@@ -50,6 +51,23 @@ def test_a_service_whose_tables_are_missing_does_not_start(service, tmp_path):
     answer = CliRunner().invoke(app, ["serve", service], env=COMPLETE | {"DATABASE_URL": f"sqlite:///{tmp_path}/new.db"})
     assert answer.exit_code == 2
     assert answer.stderr.endswith(f"migrations are missing: run `dienhong migrate {service}` first\n")
+
+
+@pytest.mark.parametrize("service", ["idp", "meetings"])
+def test_on_a_newer_database_a_service_starts_and_its_migrations_say_so(service, tmp_path, monkeypatch):
+    """A node of the release before, in a rolling upgrade or on the way back."""
+    environment = COMPLETE | {"DATABASE_URL": f"sqlite:///{tmp_path}/{service}.db", "STORAGE_URL": str(tmp_path / "documents")}
+    assert CliRunner().invoke(app, ["migrate", service], env=environment).exit_code == 0
+    with closing(sqlite3.connect(tmp_path / f"{service}.db")) as db, db:
+        db.execute(f"UPDATE alembic_version_{service} SET version_num = '9999'")  # noqa: S608 - a name of ours
+    for words in (["migrate", service], ["migrate", service, "--plan"]):
+        answer = CliRunner().invoke(app, words, env=environment)
+        assert (answer.exit_code, "9999" in answer.stderr, len(answer.stderr.splitlines())) == (2, True, 1)
+    started = []
+    monkeypatch.setattr("uvicorn.run", lambda *_, **told: started.append(told["port"]))
+    environment["GLIBC_TUNABLES"] = ""  # or idp would begin anew
+    assert CliRunner().invoke(app, ["serve", service, "--port", "7"], env=environment).exit_code == 0
+    assert started == [7]
 
 
 def test_meetings_without_a_place_for_documents_does_not_start(tmp_path):
