@@ -13,7 +13,7 @@ class EndedSession(Base):
     __tablename__ = "ended_session"
 
     sid: Mapped[str] = mapped_column(primary_key=True)
-    ended_at: Mapped[datetime]
+    ended_at: Mapped[datetime] = mapped_column(index=True)
     jti: Mapped[str] = mapped_column(unique=True)
 
 
