@@ -36,7 +36,7 @@ async def killed_in_a_vote(run: Run, cluster: Cluster, history: History, hall: H
     async with Burst(cluster, history, seed=run.seed + run.runs) as burst:
         for _ in range(hall.rounds):
             poll, part = await burst.open_poll(), burst.random.uniform(0.1, 0.9)
-            voting = burst.start(burst.vote(poll, 6.0 if run.tier == "b" else 1.0, ballots=hall.ballots))
+            voting = burst.start(burst.vote(poll, 2.0 if run.tier == "b" else 1.0, ballots=hall.ballots))
             await burst.acks(int(part * hall.voters * hall.ballots))
             killed_at = time.monotonic()
             run.kills += 1

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import cycle, islice
 from pathlib import Path
 
 import psycopg
@@ -18,16 +19,14 @@ import psycopg
 ROOT = Path(__file__).parents[2]
 DEBIAN = Path("/usr/lib/postgresql/15/bin")
 PORTS = range(*(int(end) for end in os.environ.get("FAULT_PORTS", "8770-8899").split("-")))  # below those the kernel gives out
-_given: set[int] = set()
+_next = cycle(PORTS)
 
 
 def free_port() -> int:
-    """One that nobody else is given in this run, so that a killed process finds it free when it comes back."""
-    for port in PORTS:
-        if port not in _given:
-            with suppress(OSError), socket.create_server(("127.0.0.1", port)):
-                _given.add(port)
-                return port
+    """One that nobody was given lately, so that a killed process finds it free when it comes back."""
+    for port in islice(_next, len(PORTS)):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
     raise RuntimeError(f"no free port in {PORTS}; set FAULT_PORTS=from-to")
 
 
