@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from shared.clock import now
+from shared.ids import new_token
 from tests.flows.browser import Screen
 from tests.flows.conftest import Demo
 from tests.flows.person import Person
@@ -22,10 +23,11 @@ class House:
         self.browser, self.demo = browser, demo
         self.secretary, self.chair, self.delegate = demo.person("secretary"), demo.person("chair"), demo.person("member", 5)
         start = (now() + timedelta(hours=1)).isoformat()
-        body = next(one for one in self.secretary.must("GET", "/api/bodies") if one["my_role"] == "secretary")["id"]
+        body = self.secretary.state()["meeting"]["body_id"]
+        self.title = f"Phiên họp {new_token()[:8]}"
         plan = {
             "body_id": body,
-            "title": "Phiên họp của những bàn tay",
+            "title": self.title,
             "kind": "thematic",
             "place": "Hội trường",
             "starts_at": start,
@@ -85,7 +87,7 @@ def watched(screen: Screen) -> Iterator[Page]:
 
 def test_an_invitation_can_be_answered_the_other_way_after_a_first_thought(house):
     screen = house.at(house.delegate, "/")
-    row = screen.page.locator("article", has_text="Phiên họp của những bàn tay")
+    row = screen.page.locator("article", has_text=house.title)
     row.get_by_role("button", name="Xin vắng").click()
     row.get_by_role("button", name="Thôi", exact=True).click()
     row.get_by_role("button", name="Nhận lời").click()
@@ -104,10 +106,10 @@ def test_a_dialog_that_is_left_gives_the_focus_back(house):
 
 def test_a_wall_that_starts_without_a_line_finds_the_meetings_by_itself(house):
     screen = house.at(house.secretary, "/", "wall")
-    expect(screen.page.get_by_text("Phiên họp của những bàn tay")).to_be_visible()
+    expect(screen.page.get_by_text(house.title)).to_be_visible()
     screen.page.route("**/api/meetings", lambda route: route.abort(), times=1)
     screen.go("/wall")
-    expect(screen.page.get_by_role("button", name=re.compile("Phiên họp của những bàn tay")).first).to_be_visible()
+    expect(screen.page.get_by_role("button", name=re.compile(house.title)).first).to_be_visible()
     assert screen.faults == []
     screen.close()
 
