@@ -97,6 +97,8 @@ def build(settings: IdpSettings) -> FastAPI:
 
 
 async def _prepare(app: FastAPI) -> None:
+    """As soon as the database is there: a background task that failed would end the others with it."""
+
     def work() -> None:
         with app.state.db.write() as tx:
             ensure_keys(tx, now(), app.state.settings)
@@ -104,7 +106,12 @@ async def _prepare(app: FastAPI) -> None:
             key_ring(tx, app.state.settings)  # read here, and not in the loop by the first who asks: it takes 80 ms
         compile_all()
 
-    await to_thread.run_sync(work)
+    while True:
+        try:
+            return await to_thread.run_sync(work)
+        except Exception:
+            log.warning("keys.not-looked-at", exc_info=True)
+            await anyio.sleep(LOOK)
 
 
 async def _end_expired(app: FastAPI) -> None:

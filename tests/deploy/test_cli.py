@@ -1,20 +1,24 @@
 """`dienhong serve` says in a line each what keeps a service from starting, and starts nothing."""
 
 import sqlite3
+import time
 from contextlib import closing
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select
+from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 from deploy.cli import app
+from idp import app as idp_app
 from idp.accounts.models import find_by_username
 from idp.clients.models import InitialAccessToken
 from idp.keys.models import StoredKey
 from idp.login.factors import has_factor
 from idp.login.models import SecondFactor
-from shared import clock
+from idp.settings import IdpSettings
+from shared import clock, migrate
 from shared.audit import AuditEvent
 from shared.db import Database
 from shared.ids import digest
@@ -132,3 +136,21 @@ def test_an_account_is_closed_and_opened_from_the_command_line(tmp_path):
         with closing(Database(url)) as db, db.read() as tx:
             acts.append(list(tx.scalars(select(AuditEvent.act).order_by(AuditEvent.seq)))[-1:])
     assert acts[2:] == [["account.deactivated"], ["account.reactivated"]]
+
+
+def test_an_identity_provider_whose_database_is_away_at_the_start_does_all_of_its_work_once_it_is_there(tmp_path, monkeypatch):
+    monkeypatch.setattr(idp_app, "LOOK", 0.02)
+    url = f"sqlite:///{tmp_path}/later/idp.db"
+    settings = IdpSettings(public_url=COMPLETE["ISSUER"], database_url=url, secret=COMPLETE["SECRET"])
+    with TestClient(idp_app.build(settings), base_url=COMPLETE["ISSUER"]) as idp:
+        assert idp.get("/readyz").status_code == 503
+        (tmp_path / "later").mkdir()
+        with closing(Database(url)) as db:
+            migrate.upgrade(db.engine, "idp")
+            deadline = time.monotonic() + 60
+            while time.monotonic() < deadline:
+                with db.read() as tx:
+                    if keys := tx.scalar(select(func.count()).select_from(StoredKey)):
+                        break
+                time.sleep(0.02)
+    assert keys
