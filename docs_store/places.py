@@ -7,14 +7,25 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from threading import BoundedSemaphore
+from typing import TYPE_CHECKING, Protocol
 
 import obstore
+import structlog
+from obstore.exceptions import BaseError
 from obstore.store import MemoryStore, S3Store
 
 from docs_store.problems import NoRoom
+from shared.problems import Unavailable
+from shared.turns import place
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig
+
+log = structlog.get_logger()
 
 LEAST_FREE, LEAST_SHARE = 2 << 30, 0.10  # bytes, part of the disk: below either, no new paper is taken in
+PATIENCE: "ClientConfig" = {"connect_timeout": "2s", "timeout": "8s"}  # of one request to a bucket, which is made twice at most
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -86,34 +97,51 @@ class Folder:
 
 
 class Bucket:
-    """S3-compatible; address and keys come from the usual AWS_* variables."""
+    """S3-compatible; address and keys come from the usual AWS_* variables. One that is away or silent is waited for in few
+    threads, and not for long: the others conduct the meeting."""
 
     def __init__(self, store: S3Store | MemoryStore) -> None:
         self._store = store
+        self._at_once = BoundedSemaphore(24)  # of 40 threads
 
     def write(self, path: str, chunks: Iterator[bytes]) -> None:
-        obstore.put(self._store, path, chunks)
+        with self._asked():
+            obstore.put(self._store, path, chunks)
 
     def read(self, path: str, start: int, end: int) -> bytes:
-        return bytes(obstore.get_range(self._store, path, start=start, end=end))
+        with self._asked():
+            return bytes(obstore.get_range(self._store, path, start=start, end=end))
 
     def size(self, path: str) -> int | None:
         try:
-            return int(obstore.head(self._store, path)["size"])
+            with self._asked():
+                return int(obstore.head(self._store, path)["size"])
         except FileNotFoundError:
             return None
 
     def delete(self, path: str) -> None:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError), self._asked():
             obstore.delete(self._store, path)
 
     def free(self) -> tuple[int, bool]:
         return 0, False  # its service says for itself when it is full
 
+    @contextlib.contextmanager
+    def _asked(self) -> Iterator[None]:
+        with place(self._at_once, 0.25):
+            try:
+                yield
+            except FileNotFoundError:
+                raise
+            except BaseError as error:
+                log.error("store.away", error=type(error).__name__, said=str(error)[:300])
+                raise Unavailable() from error
+
 
 def connect(url: str) -> Place:
     if url.startswith("s3://"):
-        return Bucket(S3Store.from_url(url))
+        plain = os.environ.get("AWS_ALLOW_HTTP", "").lower() == "true"  # read from there by itself only without options
+        return Bucket(S3Store.from_url(url, client_options={**PATIENCE, "allow_http": plain}, retry_config={"max_retries": 1}))
     if url.startswith("memory://"):
         return Bucket(MemoryStore())
     if not url or "://" in url.removeprefix("file://"):
