@@ -165,12 +165,12 @@ def test_strange_forms_break_nothing(house: House, person: Any, route: Route) ->
 
 
 def test_the_command_lists_both_services() -> None:
-    told = json.loads(CliRunner().invoke(cli.app, ["routes", "--json", "idp"]).stdout)
+    told = json.loads(CliRunner().invoke(cli.app, ["routes", "--json", "--service", "idp"]).stdout)
     assert {"method": "POST", "path": "/consent", "who": Who.ASKER, "guard": Guard.OWN_FORM} in told
     assert "none" in next(line["by"] for line in told if line["path"] == "/token")
-    lines = CliRunner().invoke(cli.app, ["routes", "meetings"]).stdout.splitlines()
+    lines = CliRunner().invoke(cli.app, ["routes", "--service", "meetings"]).stdout.splitlines()
     assert "POST    /api/bodies                                  an administrator; no cookie is read: an access token" in lines
-    assert CliRunner().invoke(cli.app, ["routes", "mail"]).exit_code == 2
+    assert CliRunner().invoke(cli.app, ["routes", "--service", "mail"]).exit_code == 2
 
 
 def test_every_route_of_meetings_is_listed(tmp_path: Path) -> None:
