@@ -116,7 +116,8 @@ class World:
             access.name_administrator(tx, clock.now(), "administrator")
         self.ours, self.theirs = Scene(web), Scene(web, "x-")
         self.theirs.end()
-        for who in ("chair", "secretary", "m3", "teller", "guest"):  # from the first sign-in on, a seat is bound
+        self.call("administrator", "GET", "/api/me")  # from the first sign-in on, a right is bound, and a seat
+        for who in ("chair", "secretary", "m3", "teller", "guest"):
             self.ours.call(who, "GET", "seat")
             self.theirs.call(who, "GET", "seat")
 
