@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select, text
 from typer.testing import CliRunner, Result
 
-from deploy.cli import app
+from deploy.cli import _need_tables, app
 from idp.accounts.models import find_by_username
 from idp.accounts.passwords import matches
 from idp.clients.models import Client
@@ -76,11 +76,13 @@ def test_a_database_that_is_not_there_is_said_in_a_line(url, said, words):
     assert "bi-mat" not in answer.output
 
 
-def test_a_database_of_a_later_release_is_said_in_a_line(idp):
+def test_a_database_of_a_later_release_is_said_in_a_line_and_served(idp):
     with closing(Database(idp)) as db, db.write() as tx:
         tx.execute(text("UPDATE alembic_version_idp SET version_num = '9999'"))
-    answer = run(idp, "migrate", "idp")
-    assert (answer.exit_code, "9999" in answer.stderr, len(answer.stderr.splitlines())) == (2, True, 1)
+    for words in (["migrate", "idp"], ["migrate", "idp", "--plan"]):
+        answer = run(idp, *words)
+        assert (answer.exit_code, "9999" in answer.stderr, len(answer.stderr.splitlines())) == (2, True, 1)
+    assert _need_tables("idp", idp) is None  # a service of the release before runs on it
 
 
 def test_a_command_takes_the_database_from_a_file_as_the_services_do(idp, tmp_path):
