@@ -23,7 +23,7 @@ MOST_BYTES = 1 << 20  # that wait for one reader; with more it is let go, and co
 MOST_FRAMES = 256
 MOST_SAID = 4096  # bytes of one message of a client
 FRAMES_PER_SECOND, FRAMES_AT_ONCE = 20.0, 100.0  # that a client may send
-CLOSE_WITHIN = 5.0  # seconds for the other side to answer a close
+CLOSE_WITHIN = 4.0  # seconds for the other side to answer a close
 TOO_SLOW, NOT_UNDERSTOOD = 4408, 4400
 PING = b"\x89\x00"
 
