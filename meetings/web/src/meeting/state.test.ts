@@ -175,6 +175,19 @@ test('how the rooms are heard stands beside the state, and each frame tells how 
   expect(Date.now() - store.heardAt).toBe(0)
 })
 
+test('a sign-in that was ended while the issuer is away is a lost line, and is tried again', async () => {
+  const issuer = globalThis.fetch
+  vi.stubGlobal('fetch', (url: string, init?: RequestInit) => (url.startsWith('/api/meetings') ? issuer(url, init) : Promise.reject(new TypeError('network'))))
+  first().say(snapshot(5))
+  first().onclose({ code: 4401, reason: '' })
+  await vi.waitFor(() => expect(store.line).toBe('returning'))
+  expect(world.left).toEqual([])
+  world.serve(() => refusal('session-ended', 401))
+  vi.stubGlobal('fetch', issuer)
+  await vi.advanceTimersByTimeAsync(2000)
+  await vi.waitFor(() => expect(world.left).toHaveLength(1))
+})
+
 test('who is told twice to hurry opens one line', async () => {
   let answer: (told: Response) => void = () => {}
   const held = (): Promise<Response> => new Promise((done) => (answer = done))
@@ -229,13 +242,4 @@ test('nothing of a meeting is kept for one who has signed out', async () => {
   await vi.waitFor(() => expect(world.left).toHaveLength(1))
   world.hear('pagehide')
   expect(sessionStorage.length).toBe(0)
-})
-
-test('who was refused and comes in again is not shown the old refusal', async () => {
-  const { openMeeting } = await import('./open')
-  world.serve(() => refusal('not-found', 404))
-  const held = openMeeting('m2')
-  await vi.waitFor(() => expect(held.refusal).not.toBeNull())
-  expect(openMeeting('m2')).not.toBe(held)
-  openMeeting('m2').end()
 })

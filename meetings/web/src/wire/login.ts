@@ -70,10 +70,10 @@ function getConfig(): Promise<Config> {
   return config
 }
 
-function getIssuer(): Promise<Issuer> {
+function getIssuer(how?: RequestInit): Promise<Issuer> {
   issuer ??= getConfig()
     .then(async (known) => {
-      const found = await json<Issuer>(`${known.issuer}/.well-known/openid-configuration`)
+      const found = await json<Issuer>(`${known.issuer}/.well-known/openid-configuration`, how)
       if (found.issuer !== known.issuer) throw new SignInFailed('issuer')
       return found
     })
@@ -82,6 +82,12 @@ function getIssuer(): Promise<Issuer> {
       throw error
     })
   return issuer
+}
+
+/** Asked just now: whoever leaves for a page that does not open has lost this one. */
+function reachIssuer(): Promise<Issuer> {
+  issuer = undefined
+  return getIssuer({ cache: 'no-store' })
 }
 
 function base64url(bytes: ArrayBuffer | Uint8Array): string {
@@ -95,7 +101,7 @@ function random(): string {
 
 /** Leaves for the issuer's page and comes back to where one was; `maxAge` in seconds asks for a fresh proof of identity. */
 export async function signIn({ maxAge, back = here() }: { maxAge?: number; back?: string } = {}): Promise<never> {
-  const [known, at] = await Promise.all([getConfig(), getIssuer()])
+  const [known, at] = await Promise.all([getConfig(), reachIssuer()])
   const pending: Pending = { state: random(), nonce: random(), verifier: random(), back }
   sessionStorage.setItem('sign-in', JSON.stringify(pending))
   const challenge = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(pending.verifier))
@@ -219,7 +225,7 @@ export function whoIsSignedIn(): { sub: string; name?: string } | null {
 /** Ends the sign-in here and at the issuer (OpenID Connect RP-Initiated Logout 1.0), and wipes what the device kept. */
 export async function signOut(): Promise<never> {
   const hint = sessionStorage.getItem('id')
-  const [known, at] = await Promise.all([getConfig(), getIssuer()]) // nobody is signed out by halves, with the issuer's door left open
+  const [known, at] = await Promise.all([getConfig(), reachIssuer()]) // nobody is signed out by halves, with the issuer's door left open
   access = undefined
   sessionStorage.clear()
   for (const { name } of await indexedDB.databases().catch(() => [])) if (name) indexedDB.deleteDatabase(name)
