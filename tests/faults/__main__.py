@@ -3,21 +3,28 @@
 import argparse
 import importlib
 import json
+import os
 import signal
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from tests.faults.processes import ROOT
+from tests.faults.processes import PORTS, ROOT
 from tests.faults.table import FAULTS, Run, perform
 
 HERE = Path(__file__).parent
 NOT_FAULTS = {"__init__", "__main__", "oracle", "twins", "conftest", "needed"}
 PROMISES, BEGIN, END = ROOT / "docs" / "promises.md", "<!-- the last report -->", "<!-- end -->"
 REPORT = ROOT / "var" / "faults" / "report.json"
+# They mostly wait, or measure nothing in time: they run beside the others, so that the whole takes less than an hour.
+BESIDE = ("F3a", "F3c", "F13", "F13b", "F16", "F17", "F18", "F20", "F20b", "F21", "F22", "F23")
 
 
 def load() -> None:
@@ -33,11 +40,15 @@ def order(id: str) -> tuple[int, str]:
 
 
 def write(rows: list[Run], tier: str, report: Path) -> None:
-    """Rows of this run take the place of older ones of the same fault; the others stay."""
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    keep([row.row() | {"at": at} for row in rows], tier, report)
+
+
+def keep(rows: list[dict[str, Any]], tier: str, report: Path) -> None:
+    """They take the place of older ones of the same fault; the others stay."""
     report.parent.mkdir(parents=True, exist_ok=True)
     known = {row["id"]: row for row in json.loads(report.read_text())["faults"]} if report.exists() else {}
-    at = datetime.now(UTC).isoformat(timespec="seconds")
-    known |= {row.id: row.row() | {"at": at} for row in rows}
+    known |= {row["id"]: row for row in rows}
     faults = [known[one] for one in sorted(known, key=order)]
     report.write_text(json.dumps({"tier": tier, "faults": faults}, ensure_ascii=False, indent=1))
 
@@ -129,15 +140,51 @@ def main() -> int:
     wanted = set(filter(None, given.only.split(",")))
     if unknown := wanted - FAULTS.keys():
         read.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(sorted(FAULTS, key=order))}")
-    rows = []
-    for entry in sorted(FAULTS.values(), key=lambda one: order(one.id)):
-        if entry.id in wanted or (not wanted and given.tier in entry.tiers):
+    chosen = wanted or {entry.id for entry in FAULTS.values() if given.tier in entry.tiers}
+    with beside(given, chosen & {*BESIDE} if not wanted and given.tier == "b" else set()) as others:
+        rows = []
+        for entry in sorted((FAULTS[one] for one in chosen - others.keys()), key=lambda one: order(one.id)):
             print(f"{entry.id}: {entry.title}", flush=True)
             told = lambda row: write([row], given.tier, given.report)  # noqa: E731
             rows.append(perform(entry, given.tier, given.seed, told, given.minutes))
             write(rows, given.tier, given.report)
     show(rows)
-    return 0 if all(row.ok or row.not_run for row in rows) else 1
+    return 0 if all(row.ok or row.not_run for row in rows) and all(others.values()) else 1
+
+
+@contextmanager
+def beside(given: argparse.Namespace, those: set[str]) -> Iterator[dict[str, bool]]:
+    """Run them in a process of their own meanwhile, with ports of its own; whether each went well, in the end."""
+    ended = dict.fromkeys(those, True)
+    if not those:
+        yield ended
+        return
+    report, log = given.report.with_suffix(".beside.json"), given.report.with_suffix(".beside.log")
+    report.parent.mkdir(parents=True, exist_ok=True)
+    report.unlink(missing_ok=True)
+    words = [
+        "--only",
+        ",".join(sorted(those)),
+        "--seed",
+        str(given.seed),
+        "--minutes",
+        str(given.minutes),
+        "--report",
+        str(report),
+    ]
+    environment = os.environ | {"FAULT_PORTS": f"{PORTS[len(PORTS) // 2]}-{PORTS.stop}"}
+    with log.open("w") as out:
+        other = subprocess.Popen([sys.executable, "-m", "tests.faults", *words], env=environment, stdout=out, stderr=out)
+    try:
+        yield ended
+        other.wait()
+    finally:
+        other.terminate()
+        other.wait()
+        print(log.read_text())
+        rows = json.loads(report.read_text())["faults"] if report.exists() else []
+        keep(rows, given.tier, given.report)
+        ended |= dict.fromkeys(those, False) | {row["id"]: row["ok"] or bool(row["not_run"]) for row in rows}
 
 
 if __name__ == "__main__":
