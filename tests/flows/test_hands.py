@@ -179,6 +179,7 @@ def test_the_wall_asks_for_the_table_of_codes_once(house):
     mine, poll = house.delegate.must("GET", "seat")["member_id"], house.poll(FIRST)
     house.secretary.must("PUT", f"attendance/{mine}", json={"state": "present"})
     house.delegate.must("POST", f"polls/{poll}/ballots", json={"choice": "in_favour"}, headers={"Idempotency-Key": "k" * 32})
+    house.chair.must("POST", "lead", json={"paper_id": None})
     house.chair.must("POST", f"polls/{poll}/close")
     house.chair.must("POST", f"polls/{poll}/declare")
     expect(screen.page.get_by_text("Kết quả").or_(screen.page.get_by_text("cần 31/60")).first).to_be_visible()
