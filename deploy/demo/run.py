@@ -3,6 +3,7 @@
 The services are started before anything else is loaded here, so that they load at the same time.
 """
 
+import fcntl
 import http.client
 import json
 import os
@@ -75,6 +76,13 @@ class Demo:
 def run() -> None:
     demo = Demo()
     started = time.monotonic()
+    demo.folder.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(demo.folder.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # until this process ends: who is making it would lose it to us
+    except BlockingIOError:
+        _console().print(f"[red]Another demo is at work in {demo.folder}; end it, or set VAR_DIR to another folder.")
+        raise SystemExit(1) from None
     if not demo.ready.exists():
         _make(demo)
     state = demo.state()

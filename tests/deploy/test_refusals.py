@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import select, text
 from typer.testing import CliRunner, Result
 
+from deploy.backup import embedded
 from deploy.cli import _need_tables, app
 from idp.accounts.models import find_by_username
 from idp.accounts.passwords import matches
@@ -136,6 +137,15 @@ def test_a_folder_that_is_no_demos_is_not_cleared_away_for_one(tmp_path):
     answer = run(None, "demo", VAR_DIR=str(tmp_path))
     assert (answer.exit_code, "VAR_DIR" in answer.output) == (1, True)
     assert [file.name for file in (tmp_path / "demo").iterdir()] == ["luận án.txt"]
+
+
+def test_a_demo_that_is_being_made_is_not_cleared_away_for_another(tmp_path):
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "demo" / "idp.db").touch()
+    with embedded.alone(tmp_path):
+        answer = run(None, "demo", VAR_DIR=str(tmp_path))
+    assert (answer.exit_code, "Another demo" in answer.output) == (1, True)
+    assert (tmp_path / "demo" / "idp.db").exists()
 
 
 @pytest.mark.parametrize("ending", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
