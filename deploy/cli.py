@@ -199,9 +199,13 @@ def verify(
         typer.echo(f"{file}: no such file", err=True)
         raise typer.Exit(REFUSED)
     trusted = roots or _known_roots()
+    authorities = trusted.read_bytes() if trusted else b""
     if trusted:
+        if b"-----BEGIN CERTIFICATE-----" not in authorities:
+            typer.echo(f"{trusted}: no certificates in PEM", err=True)
+            raise typer.Exit(REFUSED)
         typer.echo(f"  {trusted}")
-    found = report(file.read_bytes(), trusted.read_bytes() if trusted else b"", language)
+    found = report(file.read_bytes(), authorities, language)
     for line in found.lines:
         typer.echo(f"{'✓' if line.ok else '✗'} {line.text}")
     raise typer.Exit(0 if found.ok else 1)

@@ -52,6 +52,7 @@ def idp(tmp_path: Path) -> str:
         (("add-meetings", "http://hop.example"), "redirect_uris"),
         (("verify", "{here}/no.pdf"), "no such file"),
         (("verify", "{here}/idp.db", "--roots", "{here}/no.pem"), "No such file"),
+        (("verify", "{here}/idp.db", "--roots", "{here}/idp.db"), "no certificates in PEM"),
         (("add-administrator", "baotq"), "administrator"),  # a table of the other service's
     ],
 )
