@@ -150,13 +150,15 @@ class Tablet(Process):
             raise Skip("chromium")
         self.port = free_port()
         options = [f"--user-data-dir={folder}/profile", f"--remote-debugging-port={self.port}", "--window-size=1180,820"]
-        super().__init__("chromium", [CHROMIUM, "--headless=new", *ARGUMENTS, "--disable-breakpad", *options], folder)
+        super().__init__(
+            "chromium", [CHROMIUM, "--headless=new", *ARGUMENTS, "--disable-breakpad", *options, "about:blank"], folder
+        )
 
     async def open(self, playwright: Playwright, address: str, harm: str) -> Page:
         """Start it, and go to the address."""
         self.start()
         await asyncio.to_thread(until, lambda: listens(self.port), 60, "chromium does not start", self)
-        browser = await playwright.chromium.connect_over_cdp(f"http://127.0.0.1:{self.port}")
+        browser = await playwright.chromium.connect_over_cdp(f"http://127.0.0.1:{self.port}", timeout=60_000)
         page = await browser.contexts[0].new_page()
         await page.add_init_script(WATCH + "\n" + harm)
         await page.goto(address)
@@ -188,30 +190,31 @@ class Crashes:
             self.history.note("cast", "invoke", **known)
             assert (await self.mine(poll) is not None) == (where == AFTER), f"the way was not cut {where}"
             self.cable.heal()
+            started = time.monotonic()
             page = await reopen()
-            await self.judge(page, poll, known)
+            if await self.tells(page, poll, known):
+                self.run.figure("longest from the browser's start until told, s", time.monotonic() - started)
             self.history.note("close", "invoke", poll=poll)
             await asyncio.to_thread(self.cluster.close_poll, poll)
             self.history.note("close", "ok", poll=poll)
             await asyncio.to_thread(self.cluster.declare, poll)
 
-    async def judge(self, page: Page, poll: str, known: dict[str, Any]) -> None:
-        """What the screen says at rest, against what the service has."""
-        opened = time.monotonic()
+    async def tells(self, page: Page, poll: str, known: dict[str, Any]) -> bool:
+        """Whether the screen comes to rest; what it says then is held against what the service has."""
         try:
             await expect(page.get_by_role("heading", name="Đã ghi nhận")).to_be_visible(timeout=TOLD * 1000)
         except AssertionError:
             self.untold += 1
             self.history.note("cast", "info", **known)
-            return
-        self.run.figure("longest from the address opened until told, s", time.monotonic() - opened)
+            return False
         words, kept = await page.get_by_role("dialog").inner_text(), await self.mine(poll) or {}
         [code], [choice] = re.findall(r"\b[2-9A-Z]{3}-[2-9A-Z]{3}\b", words), {CHOICES[one] for one in CHOICES if one in words}
         told, first = {"code": code, "choice": choice}, self.cable.receipt
-        wrong = told.items() > kept.items() or known["choice"] != choice or (first and first != kept)
+        wrong = not told.items() <= kept.items() or known["choice"] != choice or (first and first != kept)
         said = await page.evaluate("said")
         self.told_wrongly += bool(wrong or (first and "Phiếu chưa gửi được" in said))
         self.history.note("cast", "ok", receipt=kept | told, **known)
+        return True
 
     async def mine(self, poll: str) -> dict[str, Any] | None:
         answer = await asyncio.to_thread(self.cluster.call, WHO, "GET", f"polls/{poll}/ballots/mine")
