@@ -205,6 +205,7 @@ global
 defaults
   mode http
   timeout connect 1s
+  timeout http-request 10s
   timeout client 120s
   timeout server 120s
   timeout tunnel 1h
