@@ -4,11 +4,11 @@ Kinds never mix: a code is no PAR id.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, cast
 
-from sqlalchemy import Table, bindparam, delete, insert, select, tuple_, update
+from sqlalchemy import Table, bindparam, delete, insert, or_, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -21,6 +21,7 @@ _COLUMNS = (TABLE.c.grant_id, TABLE.c.body, TABLE.c.expires_at, TABLE.c.used_at)
 _THIS = (TABLE.c.kind == bindparam("kind_"), TABLE.c.digest == bindparam("secret"))
 _CHANGE = update(TABLE).where(*_THIS)
 MOST_SWEPT = 2000
+LONGEST_ACCESS = timedelta(hours=1)  # of an access token: see IdpSettings
 
 _PUT = Prepared(insert(TABLE), "kind", "digest", "grant_id", "body", "expires_at")
 _FIND = Prepared(select(*_COLUMNS).where(*_THIS))
@@ -94,7 +95,11 @@ def remember(tx: Session, kind: Kind, secret: str, until: datetime) -> bool:
 
 
 def sweep(tx: Session, before: datetime) -> int:
-    """Remove some of what expired before then; how many. In bites, so that no one waits long for the table."""
+    """Remove some of what expired before then; how many. In bites, so that no one waits long for the table.
+
+    A code is kept for an hour longer, in which its second use still ends what came of the first.
+    """
     key = tuple_(TABLE.c.kind, TABLE.c.digest)
-    old = select(TABLE.c.kind, TABLE.c.digest).where(TABLE.c.expires_at < before).limit(MOST_SWEPT)
+    forgotten = or_(TABLE.c.kind != Kind.CODE, TABLE.c.expires_at < before - LONGEST_ACCESS)
+    old = select(TABLE.c.kind, TABLE.c.digest).where(TABLE.c.expires_at < before, forgotten).limit(MOST_SWEPT)
     return tx.connection().execute(delete(TABLE).where(key.in_(old))).rowcount

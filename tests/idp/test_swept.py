@@ -9,7 +9,7 @@ from idp.login.models import Remembered, SignInFailure
 from idp.oidc.sweeping import sweep
 from shared import clock
 from tests.idp.conftest import House
-from tests.idp.walk import answer_of, ask, begin, follow, name_then_password, sign_in, tokens, who
+from tests.idp.walk import answer_of, ask, begin, code_for, exchange, follow, name_then_password, sign_in, tokens, who
 
 Sweep = Callable[..., None]
 
@@ -33,6 +33,15 @@ def test_a_revoked_token_stays_revoked_as_long_as_it_would_be_taken(house: House
     house.machine().post("/revoke", data={"token": revoked}, auth=("web", house.filled.web_secret))
     swept(minutes=9, seconds=50)
     assert (who(house, revoked).status_code, who(house, kept).status_code) == (401, 200)
+
+
+def test_a_code_that_comes_again_ends_its_grant_though_it_has_long_expired(house: House, swept: Sweep) -> None:
+    code = code_for(house, house.browser())
+    got = exchange(house, code).json()
+    swept(minutes=9)
+    assert who(house, got["access_token"]).status_code == 200
+    assert exchange(house, code).json()["error"] == "invalid_grant"
+    assert who(house, got["access_token"]).status_code == 401
 
 
 def test_who_signs_in_slowly_is_answered_though_the_pushed_request_is_old(house: House, swept: Sweep) -> None:
