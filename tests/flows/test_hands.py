@@ -65,8 +65,14 @@ class House:
 
 
 @pytest.fixture(scope="module")
-def house(browser: Browser, demo: Demo) -> House:
-    return House(browser, demo)
+def house(browser: Browser, demo: Demo) -> Iterator[House]:
+    house = House(browser, demo)
+    yield house
+    state = house.chair.state()
+    for poll in (one["id"] for one in state["polls"].values() if one["stage"] == "open"):
+        house.chair.must("POST", f"polls/{poll}/close")
+    if state["meeting"]["stage"] == "open":
+        house.chair.must("POST", "close")  # other stories count on no meeting that sits
 
 
 @pytest.fixture
@@ -191,4 +197,3 @@ def test_the_wall_asks_for_the_table_of_codes_once(house):
     expect(screen.page.get_by_role("heading", name=house.delegate.name)).to_be_visible()
     assert len(asked) == 1
     screen.close()
-    house.chair.must("POST", "close")
