@@ -22,7 +22,10 @@ interface Kept extends DBSchema {
 const store = new DeviceStore<Kept>('ballots', (fresh) => void fresh.createObjectStore('ballots', { keyPath: ['poll_id', 'member_id'] }))
 
 export async function keepPending(pending: Pending): Promise<void> {
-  await store.use((db) => db.put('ballots', pending))
+  await store.use(async (db) => {
+    const change = db.transaction('ballots', 'readwrite', { durability: 'strict' }) // on the disk: a tablet may lose its power
+    await Promise.all([change.store.put(pending), change.done])
+  })
 }
 
 export async function pendingOf(pollId: string, memberId: string): Promise<Pending | undefined> {

@@ -153,3 +153,12 @@ test('an issuer that says nothing is given up for now', async () => {
   await token
   vi.useRealTimers()
 })
+
+test('two requests that both find nobody signed in leave, and the answer to the first is taken', async () => {
+  void login.signIn({ back: '/m/m1' })
+  void login.signIn({ back: '/m/m1' })
+  await vi.waitFor(() => expect(world.left).toHaveLength(2))
+  const asked = new URL(world.left[0]!).searchParams
+  issue(good(asked))
+  expect(await login.finishSignIn(answer(asked))).toBe('/m/m1')
+})

@@ -50,6 +50,7 @@ const EARLY = 30 // seconds before its end that an access token is renewed
 let config: Promise<Config> | undefined
 let issuer: Promise<Issuer> | undefined
 let access: { token: string; until: number } | undefined
+let leaving: Omit<Pending, 'back'> | undefined // one a page: of two requests that find nobody signed in, either may get there
 let told = Date.now() // when the issuer was last told that the sign-in is used
 let renewing: Promise<boolean> | undefined
 
@@ -102,8 +103,8 @@ function random(): string {
 /** Leaves for the issuer's page and comes back to where one was; `maxAge` in seconds asks for a fresh proof of identity. */
 export async function signIn({ maxAge, back = here() }: { maxAge?: number; back?: string } = {}): Promise<never> {
   const [known, at] = await Promise.all([getConfig(), reachIssuer()])
-  const pending: Pending = { state: random(), nonce: random(), verifier: random(), back }
-  sessionStorage.setItem('sign-in', JSON.stringify(pending))
+  const pending = (leaving ??= { state: random(), nonce: random(), verifier: random() })
+  sessionStorage.setItem('sign-in', JSON.stringify({ ...pending, back } satisfies Pending))
   const challenge = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(pending.verifier))
   const query = new URLSearchParams({
     response_type: 'code',
