@@ -152,7 +152,8 @@ def test_a_demo_that_is_being_made_is_not_cleared_away_for_another(tmp_path):
 @pytest.mark.parametrize("ending", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
 def test_the_services_of_a_demo_end_with_it_also_when_its_terminal_is_closed(ending):
     code = (
-        "import subprocess, time\n"
+        "import signal, subprocess, time\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"  # these tests may run under `nohup`, which a demo heeds
         "from deploy.demo.run import ending_together\n"
         "with ending_together() as children:\n"
         "    children['idp'] = subprocess.Popen(['sleep', '100'], start_new_session=True)\n"
