@@ -30,7 +30,7 @@ class Arriving(HttpToolsProtocol):
         self._patience = self.loop.call_later(HEAD_WITHIN, self._look)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._arriving = False
+        self._rest()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -58,8 +58,15 @@ class Arriving(HttpToolsProtocol):
         super().on_message_complete()
 
     def handle_websocket_upgrade(self) -> None:
-        self._arriving = False
+        self._rest()
         super().handle_websocket_upgrade()
+
+    def _rest(self) -> None:
+        """What is over is not held for a look that may come: ten thousand sockets' handshakes make the collector stop all."""
+        self._arriving = False
+        if self._patience:
+            self._patience.cancel()
+            self._patience = None
 
     def _look(self) -> None:
         """At a request that has not come whole: on time, or too slow? What waits to be read has come in time."""

@@ -56,7 +56,7 @@ class Crowd:
     def fan_out(self) -> None:
         """One event to all. Ours begins with the chair's POST, theirs with a word on a socket."""
         self.turn += 1
-        self.swarm.quiet(0.12)
+        self.swarm.quiet(0.3)  # longer than a full hall rests between two tellings: a lone event is measured
         spent, server = self.server.cpu(), self.server
         if isinstance(server, Ours):
             items = self.items(server)
