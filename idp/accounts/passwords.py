@@ -4,9 +4,8 @@ import asyncio
 import ctypes
 import os
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 
 from argon2 import PasswordHasher
@@ -14,6 +13,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from idp.accounts.problems import SignInBusy
 from idp.accounts.rules import normal_password
+from shared import turns
 
 # OWASP's choice for little memory: 19 MiB, two passes.
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
@@ -24,19 +24,13 @@ with suppress(OSError, AttributeError):
 _DUMMY = _hasher.hash(os.urandom(16))
 AT_ONCE = max(2, os.cpu_count() or 2)
 WAITING = 32  # half of the threads that serve requests: pages go on answering while passwords queue
-_queue = threading.Semaphore(AT_ONCE + WAITING)
+_queue = threading.BoundedSemaphore(AT_ONCE + WAITING)
 _pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="passwords")
 
 
-@contextmanager
-def place() -> Iterator[None]:
+def place() -> AbstractContextManager[None]:
     """A place in the queue, or `SignInBusy` when too many wait. Not to be nested."""
-    if not _queue.acquire(blocking=False):
-        raise SignInBusy()
-    try:
-        yield
-    finally:
-        _queue.release()
+    return turns.place(_queue, 0, SignInBusy)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,38 @@
 // What the tests of a ballot share: the server's receipt, what is a ballot among what was asked, and the passing of time.
-import { vi } from 'vitest'
-import type { Asked } from './province'
+import { afterEach, beforeEach, vi } from 'vitest'
+import type { Ballot } from '../src/vote/ballot.svelte'
+import type { Pending } from '../src/vote/pending'
+import { surroundings, type Asked } from './province'
+
+type Around = ConstructorParameters<typeof Ballot>[0]
+
+interface Browser {
+  world: ReturnType<typeof surroundings>
+  lineIsUp: boolean
+  pendingOf: (poll: string, member: string) => Promise<Pending | undefined>
+  made: (more?: Partial<Around>) => Ballot
+  casts: () => Asked[]
+}
+
+/** For each test a fresh browser: nothing in memory, only what the device keeps. */
+export function browser(): Browser {
+  const one = {} as Browser
+  beforeEach(async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] })
+    vi.resetModules()
+    const world = surroundings()
+    const { Ballot } = await import('../src/vote/ballot.svelte')
+    const { pendingOf } = await import('../src/vote/pending')
+    const around = { meetingId: 'm1', pollId: 'p1', memberId: 'anh', lineIsUp: () => one.lineIsUp, now: () => new Date().toISOString() }
+    const made = (more: Partial<Around> = {}): Ballot => new Ballot({ ...around, ...more })
+    Object.assign(one, { world, lineIsUp: true, pendingOf, made, casts: () => world.asked.filter(isCast) })
+  })
+  afterEach(() => {
+    vi.useRealTimers()
+    vi.unstubAllGlobals()
+  })
+  return one
+}
 
 export const receipt = (choice = 'in_favour', turn = 1): Record<string, unknown> => ({
   poll_id: 'p1',
