@@ -28,8 +28,8 @@ from idp.oidc import (
     userinfo,
 )
 from idp.oidc.cors import cross_origin
+from idp.oidc.floods import crowd_out
 from idp.oidc.outbound import Outbound
-from idp.oidc.room import crowd_out
 from idp.oidc.sweeping import SWEEP, plan_sweep, sweep
 from idp.pages.page import HERE, KeptFiles, compile_all, problem_page
 from idp.portal import password as new_password

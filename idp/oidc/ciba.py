@@ -26,11 +26,11 @@ from idp.oidc.checks import Ask, run_checks
 from idp.oidc.client_auth import authenticate
 from idp.oidc.client_keys import algorithms_of, verify_of_client
 from idp.oidc.endpoint import Call, endpoint
+from idp.oidc.floods import need_room
 from idp.oidc.hints import account_of, read_hint
 from idp.oidc.params import once
 from idp.oidc.replay import LONGEST_ID, first_time
 from idp.oidc.request_object import LONGEST, TYPES, parameters
-from idp.oidc.room import need_room
 from idp.oidc.store import Kind
 from idp.pages.page import show
 from shared import audit

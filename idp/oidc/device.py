@@ -23,7 +23,7 @@ from idp.oidc.answers import issued
 from idp.oidc.checks import Ask, run_checks
 from idp.oidc.client_auth import authenticate
 from idp.oidc.endpoint import Call, endpoint
-from idp.oidc.room import need_room
+from idp.oidc.floods import need_room
 from idp.oidc.store import Kind
 from idp.pages.page import show
 from shared import audit

@@ -27,7 +27,7 @@ from shared.db import NotKept
 from shared.problems import MethodNotAllowed
 
 MOST_FETCHES = 3
-# Answers to a poll, of which none is a refusal; and one that `room` records by itself.
+# Answers to a poll, of which none is a refusal; and one that `floods` records by itself.
 UNRECORDED = {"authorization_pending", "slow_down", "temporarily_unavailable"}
 
 

@@ -12,7 +12,7 @@ from idp.oidc.checks import Ask, run_checks
 from idp.oidc.client_auth import authenticate
 from idp.oidc.dpop import ProofRefused, proven_key
 from idp.oidc.endpoint import Call, endpoint
-from idp.oidc.room import need_room
+from idp.oidc.floods import need_room
 from idp.oidc.store import Kind
 from shared.ids import new_token
 

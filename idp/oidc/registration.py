@@ -11,9 +11,9 @@ from idp.clients.models import Client, InitialAccessToken
 from idp.oidc.answers import issued
 from idp.oidc.discovery import metadata as provider_metadata
 from idp.oidc.endpoint import Call, endpoint
+from idp.oidc.floods import need_room_to_register
 from idp.oidc.params import read_json
 from idp.oidc.registration_metadata import describe, read_metadata
-from idp.oidc.room import need_room_to_register
 from shared.ids import digest, same
 
 router = APIRouter(include_in_schema=False)

@@ -25,7 +25,7 @@ from shared.db import forget
 from shared.jobs import MAX_TRIES, Job, enqueue
 from shared.problems import Problem
 from tests.idp.conftest import House
-from tests.idp.test_room import wait_until
+from tests.idp.test_floods import wait_until
 from tests.idp.walk import begin, tokens, who
 
 PAGES = Path(words.__file__).parent.parent / "idp" / "pages"

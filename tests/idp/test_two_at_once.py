@@ -19,7 +19,7 @@ from idp.login.models import SecondFactor, SignInSession
 from idp.login.problems import RequestExpired, RequestUnknown
 from idp.login.requests import find_request, mark_answered, store_portal_request
 from idp.login.sessions import TOUCH_EVERY, end_session
-from idp.oidc import room, store
+from idp.oidc import floods, store
 from idp.oidc.backchannel import notices
 from idp.oidc.ciba import _need_room
 from idp.oidc.decoupled import _locked
@@ -148,12 +148,12 @@ def test_nor_do_two_tabs_with_the_same_pushed_request(house: House, both: Any) -
 
 
 def test_nor_does_who_begins_an_epoch_or_clears_a_flood(house: House, both: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "MOST_REQUESTS", 0)
+    monkeypatch.setattr(floods, "MOST_REQUESTS", 0)
 
     def epoch(tx: Session) -> None:
         begin_epoch(tx, clock.now(), house.settings)
 
-    for deed in (epoch, lambda _tx: room.crowd_out(house.db, clock.now())):
+    for deed in (epoch, lambda _tx: floods.crowd_out(house.db, clock.now())):
         with house.db.write() as tx:
             request_id = store_portal_request(tx, clock.now()).id
         both(record, deed, lambda tx, id_=request_id: opens(house, tx, id_))

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from idp import app as wiring
 from idp.clients.rules import CIBA, CODE, DEVICE
 from idp.login.models import AuthorizationRequest
-from idp.oidc import room
+from idp.oidc import floods
 from idp.oidc.sweeping import sweep
 from shared import clock
 from tests.idp.conftest import House
@@ -50,7 +50,7 @@ def send(house: House, path: str, form: dict[str, str]) -> Response:
 def test_what_unknown_clients_send_is_kept_up_to_a_bound(
     house: House, monkeypatch: pytest.MonkeyPatch, path: str, form: dict[str, str], registered_by_itself: bool
 ) -> None:
-    monkeypatch.setattr(room, "MOST", 2)
+    monkeypatch.setattr(floods, "MOST", 2)
     known = {"/par": ask(), "/device_authorization": {}, "/bc-authorize": BACKGROUND}[path]
     assert [send(house, path, known).is_success for _ in range(2)] == [True, True]
     if registered_by_itself:
@@ -79,7 +79,7 @@ def test_so_many_register_themselves_in_a_day_also_those_who_have_left_again(
         return register(house, NEW).status_code
 
     with house.db.read() as tx:
-        monkeypatch.setattr(room, "MOST_A_DAY", len(tx.scalars(select(room.Client.id)).all()) + 1)
+        monkeypatch.setattr(floods, "MOST_A_DAY", len(tx.scalars(select(floods.Client.id)).all()) + 1)
     client = register(house, NEW).json()
     mine = {"authorization": f"Bearer {client['registration_access_token']}"}
     assert house.machine().delete(f"/register/{client['client_id']}", headers=mine).status_code == 204
@@ -100,7 +100,7 @@ def test_of_too_many_requests_for_a_sign_in_the_oldest_make_room(house: House, m
         with house.db.read() as tx:
             return list(tx.scalars(select(AuthorizationRequest.id)))
 
-    monkeypatch.setattr(room, "MOST_REQUESTS", 3)
+    monkeypatch.setattr(floods, "MOST_REQUESTS", 3)
     monkeypatch.setattr(wiring, "LOOK", 0.05)
     assert send(house, "/bc-authorize", BACKGROUND).is_success
     browsers = [house.browser() for _ in range(5)]
