@@ -69,6 +69,14 @@ def add_administrator(username: str) -> None:
         name_administrator(tx, at, checked_username(username))
 
 
+def remove_administrator(username: str) -> None:
+    """Take that right away again (meetings' `DATABASE_URL`), at once; the last administrator keeps it."""
+    from meetings.access.actions import remove_administrator
+
+    with writing() as (tx, at):
+        remove_administrator(tx, at, checked_username(username))
+
+
 def _for_account(username: str, deed: Any) -> None:
     from idp.accounts.models import find_by_username
 
@@ -86,4 +94,5 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "close-account": close_account,
     "open-account": open_account,
     "add-administrator": add_administrator,
+    "remove-administrator": remove_administrator,
 }

@@ -1,11 +1,11 @@
 from datetime import datetime
 from functools import partial
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from meetings.access.models import Administrator, EndedSession, Epoch, is_known
-from meetings.access.problems import InvalidLogoutToken
+from meetings.access.problems import InvalidLogoutToken, LastAdministrator, NotAnAdministrator
 from meetings.live import log
 from meetings.live.models import Ticket
 from shared import audit
@@ -41,7 +41,22 @@ def name_administrator(tx: Session, now: datetime, username: str) -> None:
     audit.record(tx, now, "administrator.named", object=username)
 
 
-def bind_administrator(tx: Session, username: str, subject: str) -> None:
-    """The first sign-in ties the right to the issuer's lasting id of the person."""
-    row = tx.get_one(Administrator, username)
+def remove_administrator(tx: Session, now: datetime, username: str) -> None:
+    """Take the right away, from the next request on; of the last one never."""
+    lock(tx, "administrators")  # two who take it from each other at once would leave none
+    named = {row.username: row for row in tx.scalars(select(Administrator))}
+    if username not in named:
+        raise NotAnAdministrator(username=username)
+    if len(named) == 1:
+        raise LastAdministrator(username=username)
+    tx.delete(named[username])
+    audit.record(tx, now, "administrator.removed", object=username)
+
+
+def bind_administrator(tx: Session, username: str, subject: str) -> bool:
+    """The first sign-in ties the right to the issuer's lasting id of the person; whether it is this one's."""
+    row = tx.get(Administrator, username, with_for_update=True)
+    if row is None:  # taken away meanwhile
+        return False
     row.subject = row.subject or subject
+    return row.subject == subject

@@ -72,8 +72,8 @@ async def _is_administrator(request: Request, caller: SignedIn) -> bool:
     db: Database = request.app.state.db
     found = await db.reads.run(lambda tx: tx.get(Administrator, caller.username))
     if found and found.subject is None:
-        await db.writes.run(lambda tx: bind_administrator(tx, caller.username, caller.subject))
-    return found is not None and found.subject in (None, caller.subject)
+        return await db.writes.run(lambda tx: bind_administrator(tx, caller.username, caller.subject))
+    return found is not None and found.subject == caller.subject
 
 
 Administers = Annotated[bool, Depends(_is_administrator)]

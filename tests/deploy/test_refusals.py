@@ -104,6 +104,19 @@ def test_an_administrator_is_who_signs_in_by_that_name_however_it_was_typed(tmp_
         assert tx.scalars(select(Administrator.username)).all() == ["baotq"]
 
 
+def test_the_right_of_an_administrator_is_taken_away_but_never_the_last_one(tmp_path):
+    url = f"sqlite:///{tmp_path}/meetings.db"
+    done(url, "migrate", "meetings")
+    done(url, "add-administrator", "baotq")
+    for username, said in (("baotq", "only administrator"), ("hanhnth", "not an administrator")):
+        answer = run(url, "remove-administrator", username)
+        assert (answer.exit_code, said in answer.stderr, len(answer.stderr.splitlines())) == (2, True, 1), answer.output
+    done(url, "add-administrator", "hanhnth")
+    done(url, "remove-administrator", "BaoTQ")
+    with closing(Database(url)) as db, db.read() as tx:
+        assert tx.scalars(select(Administrator.username)).all() == ["hanhnth"]
+
+
 def test_who_forgot_the_password_gets_another_one_and_is_signed_out_everywhere(idp):
     first = done(idp, *ACCOUNT)
     with closing(Database(idp)) as db, db.write() as tx:

@@ -8,12 +8,14 @@ import xlsxwriter
 from sqlalchemy import select
 
 from meetings.access import actions as access
+from meetings.access.problems import LastAdministrator, NotAnAdministrator
 from meetings.bodies import actions
 from meetings.bodies.models import Body, Member, members_of
 from meetings.bodies.problems import RowsInvalid, UsernameTaken
 from meetings.bodies.rules import LAWS, Kind, Role, Share
 from meetings.bodies.sheet import COLUMNS, RowError
 from shared import clock
+from shared.audit import AuditEvent
 from shared.problems import NotFound
 from tests.makers import make_body
 from tests.meetings.conftest import PUBLIC_URL
@@ -197,6 +199,25 @@ def test_who_takes_over_the_user_name_of_an_administrator_is_none_until_named(we
     with web.client.app.state.db.write() as tx:
         access.name_administrator(tx, clock.now(), "administrator")
     assert [may(other), may(first)] == [(True, 200, 1, 201), (False, 404, 0, 403)]
+
+
+def test_an_administrator_loses_the_right_at_the_next_request_and_the_last_one_keeps_it(web, body):
+    plan = {"json": {"name": "UBND xã", "kind": "other"}}
+    assert web.call("administrator", "POST", "/api/bodies", **plan).status_code == 201
+    with web.client.app.state.db.write() as tx:
+        with pytest.raises(LastAdministrator):
+            access.remove_administrator(tx, clock.now(), "administrator")
+        access.name_administrator(tx, clock.now(), "another")
+        with pytest.raises(NotAnAdministrator):
+            access.remove_administrator(tx, clock.now(), "secretary")
+        access.remove_administrator(tx, clock.now(), "administrator")
+        assert not access.bind_administrator(tx, "administrator", "sub-administrator")  # as one does who asked just before
+        assert access.bind_administrator(tx, "another", "sub-one")
+        assert not access.bind_administrator(tx, "another", "sub-other")
+        assert tx.scalars(select(AuditEvent.act).order_by(AuditEvent.seq.desc())).first() == "administrator.removed"
+    assert web.call("administrator", "POST", "/api/bodies", **plan).status_code == 403
+    assert web.call("administrator", "GET", f"/api/bodies/{body}/members").status_code == 404
+    assert web.call("administrator", "GET", "/api/me").json() == {"administrator": False}
 
 
 def test_who_takes_over_a_user_name_does_not_take_over_the_seat(web, body):
