@@ -16,6 +16,8 @@ from sqlalchemy.orm import Session
 from shared.problems import Unavailable
 
 MOST = 64  # works in one transaction: bounds how long the first of them waits for the last
+TRIES = 3
+CROSSED = ("40P01", "40001")  # PostgreSQL has ended one of two transactions that waited for each other: nothing of it is kept
 
 T = TypeVar("T")
 Work = Callable[[Session], Any]
@@ -70,8 +72,8 @@ class Group:
     async def run(self, work: Callable[[Session], T]) -> T:
         """The work's result, after the transaction that holds it is committed; or its error, with nothing of it kept.
 
-        `work` may be run twice: when another of its group fails, each is run again in a transaction of its own.
-        So all that it changes, it changes through the session.
+        `work` may be run again: when another of its group fails, each is run in a transaction of its own, and up to three times
+        where it meets a deadlock with another process. So all that it changes, it changes through the session.
         """
         loop = asyncio.get_running_loop()
         one = _Waiting(work, loop, loop.create_future())
@@ -128,9 +130,9 @@ class Group:
 
     def _serve(self) -> None:
         while batch := self._next():
-            if not self._together(batch, self._open):
+            if len(batch) == 1 or not self._together(batch, self._open):
                 for one in batch:
-                    self._together([one], self._open)
+                    self._alone(one)
             for loop in {id(one.loop): one.loop for one in batch}.values():
                 settled = [one for one in batch if one.loop is loop]
                 if not loop.is_closed():
@@ -149,6 +151,13 @@ class Group:
                 break
             batch.append(more)
         return batch
+
+    def _alone(self, one: _Waiting) -> None:
+        for _ in range(TRIES):
+            one.error = None
+            self._together([one], self._open)
+            if getattr(getattr(one.error, "orig", None), "sqlstate", None) not in CROSSED:
+                break
 
     def _together(self, batch: list[_Waiting], open_transaction: Opening) -> bool:
         try:

@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from shared.db import Database
+from shared.group_commit import TRIES
 from shared.problems import Unavailable
+from tests.conftest import new_database, servers
 
 
 @pytest.fixture
@@ -105,3 +108,50 @@ def test_what_comes_after_the_end_is_refused_at_once(tmp_path: Path, in_a_thread
                 await asyncio.wait_for(group.run(lambda _tx: 2), 20)
 
     asyncio.run(work())
+
+
+def takes(*numbers: int, met: threading.Barrier, runs: list[int]) -> Any:
+    """Rows in that order; the first time, it takes the second when the other has its first."""
+
+    def work(tx: Session) -> int:
+        runs.append(numbers[0])
+        tx.execute(text("SET LOCAL deadlock_timeout = '20ms'"))
+        for number in numbers:
+            tx.execute(text("UPDATE line SET taken = taken + 1 WHERE number = :number"), {"number": number})
+            if runs.count(numbers[0]) == 1 and number == numbers[0]:
+                met.wait(20)
+        return numbers[0]
+
+    return work
+
+
+def ends_as_a_victim(runs: list[int]) -> Any:
+    def work(tx: Session) -> None:
+        runs.append(0)
+        tx.execute(text("DO $$ BEGIN RAISE SQLSTATE '40P01'; END $$"))
+
+    return work
+
+
+def test_who_met_a_deadlock_with_another_process_is_run_again_so_many_times() -> None:
+    if "postgresql18" not in servers():
+        pytest.skip("no PostgreSQL")
+    url = new_database("postgresql18", "group")
+    here, there = Database(url), Database(url)
+    with here.write() as tx:
+        tx.execute(text("CREATE TABLE line AS SELECT number, 0 AS taken FROM generate_series(1, 2) AS number"))
+    met, runs, hopeless = threading.Barrier(2), list[int](), list[int]()
+
+    async def together() -> Any:
+        one, other = takes(1, 2, met=met, runs=runs), takes(2, 1, met=met, runs=runs)
+        return await asyncio.gather(here.writes.run(one), there.writes.run(other))
+
+    assert list(asyncio.run(together())) == [1, 2]
+    assert len(runs) > 2, "one of them was a victim"
+    with here.read() as tx:
+        assert tx.execute(text("SELECT taken FROM line ORDER BY number")).scalars().all() == [2, 2]
+    with pytest.raises(OperationalError):
+        asyncio.run(here.writes.run(ends_as_a_victim(hopeless)))
+    assert len(hopeless) == TRIES
+    here.close()
+    there.close()
