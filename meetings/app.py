@@ -24,6 +24,7 @@ from meetings.live import frames, hub, relay, snapshot, socket
 from meetings.minutes import actions as minutes_actions
 from meetings.minutes import models as minutes_models
 from meetings.minutes import routes as minutes
+from meetings.minutes.facts import as_at_the_close
 from meetings.notes import routes as notes
 from meetings.pages import routes as pages
 from meetings.pages import verify
@@ -46,12 +47,12 @@ from shared.issuer import IssuerKeys
 
 snapshot.parts |= {
     "meeting": agenda_models.meeting_view,
-    "members": agenda_models.members_view,
+    "members": as_at_the_close("members", agenda_models.members_view),
     "agenda": agenda_models.agenda_view,
     "papers": paper_models.papers_view,
     "attendance": attendance_models.attendance_view,
-    "bridges": attendance_models.bridges_view,
-    "quorum": attendance_models.quorum_view,
+    "bridges": as_at_the_close("bridges", attendance_models.bridges_view),
+    "quorum": as_at_the_close("quorum", attendance_models.quorum_view),
     "speaking": speaking_models.speaking_view,
     "polls": voting_models.polls_view,
     "minutes": minutes_models.minutes_view,

@@ -8,10 +8,10 @@ from sqlalchemy.orm import Session
 
 from docs_store import versions
 from meetings.agenda.models import Meeting
-from meetings.bodies.models import Member
 from meetings.live import log
 from meetings.live.log import Level
 from meetings.live.models import Event
+from meetings.minutes.facts import house_of
 from meetings.papers.models import papers_of, releases_of
 from meetings.voting.models import Ballot, Poll, PollVoter, polls_of
 
@@ -31,7 +31,7 @@ def collect(tx: Session, meeting_id: str) -> dict[str, Any]:
     numbers and hashes of the events only, and no paper.
     """
     meeting = tx.get_one(Meeting, meeting_id)
-    members = tx.scalars(select(Member).where(Member.body_id == meeting.body_id).order_by(Member.id))
+    members = sorted(house_of(tx, meeting_id).members.values(), key=lambda member: member.id)
     return {
         "format": FORMAT,
         "meeting": {

@@ -2,16 +2,19 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from meetings.agenda.models import Meeting, members_view
-from meetings.attendance.models import bridges_view
+from meetings.agenda.rules import Stage
+from meetings.attendance.models import bridges_view, quorum_view
 from meetings.bodies.rules import LostBridge
 from meetings.live import events
 from meetings.live.log import Level, logged
 from meetings.live.models import Event
+from meetings.live.snapshot import Part
 from meetings.live.views import (
     AttendanceView,
     BridgeView,
@@ -52,11 +55,31 @@ class House(View):
 
     members: dict[str, MemberView]
     bridges: dict[str, BridgeView]
+    quorum: QuorumView | None = None  # None: of before it was kept
 
 
 def house_of(tx: Session, meeting_id: str) -> House:
-    """As they are now."""
-    return House(members=members_view(tx, meeting_id, Level.DESK), bridges=bridges_view(tx, meeting_id))
+    """As they were at the close of a meeting that is over, else as they are now."""
+    if house := _kept(tx, meeting_id):
+        return house
+    members, bridges = members_view(tx, meeting_id, Level.DESK), bridges_view(tx, meeting_id)
+    return House(members=members, bridges=bridges, quorum=quorum_view(tx, meeting_id))
+
+
+def _kept(tx: Session, meeting_id: str) -> House | None:
+    over = tx.get_one(Meeting, meeting_id).stage == Stage.CLOSED
+    minutes = tx.get(Minutes, meeting_id) if over else None
+    return House.model_validate(minutes.house) if minutes and minutes.house else None
+
+
+def as_at_the_close(name: str, now: Part) -> Part:
+    """A part of the snapshot that is the house's: once the meeting is over it is `now` no longer."""
+
+    def part(tx: Session, meeting_id: str, level: Level) -> Any:
+        house = _kept(tx, meeting_id)
+        return getattr(house, name) if house and getattr(house, name) is not None else now(tx, meeting_id, level)
+
+    return part
 
 
 @dataclass
@@ -96,8 +119,7 @@ class Facts:
 def gather(tx: Session, meeting_id: str) -> Facts:
     """Read the whole log of a meeting in its order."""
     meeting = tx.get_one(Meeting, meeting_id)
-    kept = tx.get_one(Minutes, meeting_id).house
-    house = House.model_validate(kept) if kept else house_of(tx, meeting_id)
+    house = house_of(tx, meeting_id)
     facts = Facts(meeting=meeting.view(), members=house.members, bridges=house.bridges)
     facts.lost_counts = (meeting.lost_bridge or meeting.body.lost_bridge) == LostBridge.COUNTS
     opened = False

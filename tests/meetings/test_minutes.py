@@ -200,7 +200,8 @@ def test_the_chair_sends_the_minutes_back_and_they_are_a_draft_again(over):
 
 
 def test_an_import_for_the_next_meeting_changes_nothing_in_the_minutes_of_the_last(over):
-    before = minutes(over)["sections"]
+    asked = ("", "minutes/evidence.json")
+    before, others = minutes(over)["sections"], [over.call("secretary", "GET", path).json() for path in asked]
     over.house.bridge("Suối Ngang", "m3")
     rows = [Row("Bà", "Lê Khác", "m6", "", "", "", "", Role.MEMBER, votes=False)]
     rows.append(Row("Bà", "Lê Mới", "moi", "", "", "", "", Role.MEMBER, votes=True))
@@ -209,6 +210,8 @@ def test_an_import_for_the_next_meeting_changes_nothing_in_the_minutes_of_the_la
         attendance.import_members(tx, clock.now(), body_id, rows, [], "-")
     assert minutes(over)["sections"] == before
     assert "Nguyễn Văn M6" in str(before)
+    assert [over.call("secretary", "GET", path).json() for path in asked] == others
+    assert all("Nguyễn Văn M6" in str(one) for one in others)
 
 
 ODD = "Một 😀 ① ☐ 日本 \ue000 \u0007 \u200f\t½ № → ₫ <b>#eval($x$)*_`</b> \\u{41}"
