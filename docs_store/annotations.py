@@ -16,7 +16,7 @@ from pypdf import PdfReader, PdfWriter
 from pypdf.generic import ArrayObject, DecodedStreamObject, DictionaryObject, FloatObject, NameObject, TextStringObject
 
 from docs_store import sandbox
-from docs_store.problems import HostilePdf
+from docs_store.problems import HostilePdf, TooMuchInk
 from docs_store.typeset import typeset
 
 MAX_POINTS = 200_000
@@ -50,7 +50,7 @@ def annotate(pdf: bytes, notes: Iterable[NoteMark]) -> bytes:
     """A copy of `pdf` with the notes; those on pages that it does not have are left out. Works in the confined process."""
     plain = [vars(note) | {"modified": note.modified.isoformat()} for note in notes]
     if sum(len(stroke) for note in plain for stroke in note["strokes"]) > MAX_POINTS:
-        raise HostilePdf(reason="ink")
+        raise TooMuchInk(limit=MAX_POINTS)
     try:
         return sandbox.run("annotate", pdf, notes=plain).output
     except sandbox.ProcessDied as died:

@@ -39,4 +39,4 @@ class DocumentVersion(Base):
     text: Mapped[str] = mapped_column(Text)  # NFC, pages parted by PAGE_BREAK
     folded: Mapped[str] = mapped_column(Text)  # the same for search without marks
     warnings: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
-    state: Mapped[str] = mapped_column(String(16))  # held, withdrawn, forgotten
+    state: Mapped[str] = mapped_column(String(16))  # held, withdrawn

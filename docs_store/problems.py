@@ -31,6 +31,13 @@ class HostilePdf(Problem):
     audited = True
 
 
+class TooMuchInk(Problem):
+    """`limit`: points of ink that one copy takes."""
+
+    status = 422
+    code = "too-much-ink"
+
+
 class StateSecret(Problem):
     """`mark`: the classification found; `place`: declared, name, metadata or page. Decree 26/2020/NĐ-CP, article 2."""
 
@@ -78,13 +85,6 @@ class NoRoom(Problem):
 class ArchivedDocument(Problem):
     status = 409
     code = "archived-document"
-
-
-class StillKept(Problem):
-    """`until`: the end of the span for which the file must be kept."""
-
-    status = 409
-    code = "still-kept"
 
 
 class SigningFailed(Problem):

@@ -16,9 +16,9 @@ from shared.problems import NotFound
 from shared.words import fold, nfc
 
 
-def create(tx: Session, now: datetime, *, keep_until: datetime | None = None) -> Document:
+def create(tx: Session, now: datetime) -> Document:
     """A document without any version yet."""
-    document = Document(id=new_id(), current=None, immutable=False, keep_until=keep_until, created_at=now)
+    document = Document(id=new_id(), current=None, immutable=False, created_at=now)
     tx.add(document)
     tx.flush()
     return document
@@ -68,11 +68,11 @@ def append(
 
 
 def find(tx: Session, document_id: str, number: int | None = None) -> DocumentVersion:
-    """The version `number`, or the current one; `NotFound` where there is none or its bytes are forgotten."""
+    """The version `number`, or the current one; `NotFound` where there is none."""
     document = tx.get(Document, document_id)
     wanted = number if number is not None or document is None else document.current
     version = tx.get(DocumentVersion, (document_id, wanted)) if wanted else None
-    if version is None or version.state == "forgotten":
+    if version is None:
         raise NotFound()
     return version
 

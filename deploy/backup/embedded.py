@@ -115,7 +115,7 @@ def missing(place: Path, manifest: Manifest) -> list[str]:
     if manifest.service != "meetings":
         return []
     with closing(sqlite3.connect(f"{(place / DATABASE).resolve().as_uri()}?mode=ro", uri=True)) as copy:
-        named = copy.execute("SELECT DISTINCT sha256 FROM document_version WHERE state != 'forgotten' ORDER BY sha256")
+        named = copy.execute("SELECT DISTINCT sha256 FROM document_version ORDER BY sha256")
         return [sha256 for (sha256,) in named if f"{sha256[:2]}/{sha256}" not in manifest.documents]
 
 

@@ -71,8 +71,7 @@ def _faults_of_documents(tx: Session, settings: Settings) -> Iterator[str]:
     from docs_store.problems import DamagedBlob, MissingBlob
     from docs_store.store import derive_key, open_store
 
-    kept = select(DocumentVersion).where(DocumentVersion.state != "forgotten")
-    versions = tx.scalars(kept.order_by(DocumentVersion.document_id, DocumentVersion.number)).all()
+    versions = tx.scalars(select(DocumentVersion).order_by(DocumentVersion.document_id, DocumentVersion.number)).all()
     if not versions:
         return
     store = open_store(settings.storage_url, derive_key(settings.secret.get_secret_value(), "documents"))

@@ -12,7 +12,7 @@ import pytest
 
 from docs_store.annotations import NoteMark, annotate
 from docs_store.pdf import intake
-from docs_store.problems import HostilePdf
+from docs_store.problems import TooMuchInk
 from tests.docs_store.papers import one_page, paper
 
 AT = datetime(2026, 12, 9, 4, 52, 14, tzinfo=UTC)
@@ -104,7 +104,7 @@ def test_a_highlight_lets_the_words_below_be_read() -> None:
 
 
 def test_too_much_ink_is_refused() -> None:
-    with pytest.raises(HostilePdf):
+    with pytest.raises(TooMuchInk):
         annotate(one_page(), [mark("ink", strokes=[[[1, 1, 1]] * 200_001])])
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from docs_store import retention, versions
+from docs_store import versions
 from docs_store.access import Rule, may_open
 from docs_store.models import Document, DocumentVersion
-from docs_store.problems import ArchivedDocument, MissingBlob, StillKept
+from docs_store.problems import ArchivedDocument
 from docs_store.store import Blob, Store, derive_key, open_store
 from shared.db import Database
 from shared.problems import NotFound
@@ -37,9 +37,9 @@ def add(db: Database, document_id: str, blob: Blob, *text: str) -> int:
         return versions.append(tx, document, blob, NOW, name="Tờ trình.pdf", added_by="s1", pages=len(text), text=text).number
 
 
-def new(db: Database, **more: datetime) -> str:
+def new(db: Database) -> str:
     with db.write() as tx:
-        return versions.create(tx, NOW, **more).id
+        return versions.create(tx, NOW).id
 
 
 def test_versions_are_numbered_and_the_last_is_current(db: Database) -> None:
@@ -98,40 +98,6 @@ def test_text_is_found_with_and_without_marks(db: Database, query: str, pages: l
     add(db, document, Blob("a" * 64, 1), "TRUONG SON", "Dãy Trường Sơn, tỉnh Đắk Lắk")
     with db.read() as tx:
         assert versions.pages_with(versions.find(tx, document), query) == pages
-
-
-def test_bytes_go_only_when_no_version_needs_them_and_only_after_the_commit(db: Database, kept: Store) -> None:
-    blob = kept.put(b"abc")
-    one, two = new(db), new(db)
-    add(db, one, blob, "chữ")
-    add(db, two, blob)
-    with db.write() as tx:
-        retention.forget_version(tx, kept, versions.find(tx, one), NOW)
-    assert kept.size(blob.sha256) == 3
-    with db.write() as tx:
-        retention.forget_version(tx, kept, versions.find(tx, two), NOW)
-        assert kept.size(blob.sha256) == 3
-    with pytest.raises(MissingBlob):
-        kept.size(blob.sha256)
-    with db.read() as tx:
-        row = tx.get_one(DocumentVersion, (one, 1))
-        assert (row.state, row.text, row.name) == ("forgotten", "", "Tờ trình.pdf")
-        with pytest.raises(NotFound):
-            versions.find(tx, one, 1)
-
-
-@pytest.mark.parametrize("archived", [True, False])
-def test_what_must_be_kept_is_not_forgotten(db: Database, kept: Store, archived: bool) -> None:
-    document = new(db) if archived else new(db, keep_until=NOW + timedelta(days=1))
-    add(db, document, kept.put(b"abc"))
-    with db.write() as tx:
-        if archived:
-            versions.archive(tx.get_one(Document, document))
-        with pytest.raises(StillKept):
-            retention.forget_version(tx, kept, versions.find(tx, document), NOW)
-    if not archived:
-        with db.write() as tx:
-            retention.forget_version(tx, kept, versions.find(tx, document), NOW + timedelta(days=1))
 
 
 @pytest.mark.parametrize(

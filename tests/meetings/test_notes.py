@@ -203,6 +203,10 @@ def test_others_who_share_more_ink_than_a_copy_holds_spoil_nobodys_copy(web, pap
     for who, name in (("m3", "M3"), ("m5", "M5")):
         with pikepdf.open(io.BytesIO(web.call(who, "GET", f"papers/{paper_id}/copy").content)) as pdf:
             assert [str(one.T).split()[-1] for one in pdf.pages[0].Annots] == [name]
+    put(web, "m3", paper_id, INK)
+    refused = web.call("m3", "GET", f"papers/{paper_id}/copy")
+    assert (refused.status_code, refused.json()["code"], refused.json()["facts"]) == (422, "too-much-ink", {"limit": 3})
+    assert "3 điểm" in refused.json()["title"]
 
 
 def test_notes_stay_with_the_version_they_were_written_on(web, paper_id):
