@@ -29,6 +29,7 @@ class AuthorizationRequest(Base):
         index=True
     )  # the account that a valid id_token_hint or a `claims` request names
     asked: Mapped[dict[str, Any]] = mapped_column(JSON)  # what else was asked for; see oidc.checks.Ask
+    sender: Mapped[str | None]  # address or, of IPv6, network
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)
     username: Mapped[str]  # what was typed on the first page

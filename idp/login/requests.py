@@ -1,6 +1,7 @@
 """Stored authorization requests: kept, bound to one browser, found again by each page."""
 
 from datetime import datetime
+from ipaddress import IPv4Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING, Annotated, Any, cast
 from urllib.parse import urlencode
 
@@ -35,20 +36,35 @@ _BIND = Prepared(update(_TABLE).where(_THIS, _TABLE.c.browser.is_(None)), "brows
 _ANSWER = Prepared(update(_TABLE).where(_THIS, _TABLE.c.answered_at.is_(None)), "answered_at")
 
 
-def store_request(tx: Session, now: datetime, **members: Any) -> AuthorizationRequest:
+def sender_of(request: Request) -> str:
+    """The address that a request comes from, as the trusted proxy tells it; of IPv6 the network, which one household has."""
+    named = request.client.host if request.client else ""
+    try:
+        address = ip_address(named)
+    except ValueError:
+        return named[:45]
+    if isinstance(address, IPv4Address):
+        return str(address)
+    return str(address.ipv4_mapped or IPv6Network((address, 64), strict=False))
+
+
+def store_request(tx: Session, now: datetime, sender: str, **members: Any) -> AuthorizationRequest:
     """Keep a checked request; what is changed in the answer is not kept. Without a `browser`, the first that opens it will be
     the only one that may go on with it."""
     row: dict[str, Any] = dict.fromkeys(_COLUMNS)
-    row |= {"id": new_id(), "created_at": now, "expires_at": now + REQUEST_LIFETIME, "username": "", "asked": {}} | members
+    row |= {"id": new_id(), "sender": sender, "username": "", "asked": {}}
+    row |= {"created_at": now, "expires_at": now + REQUEST_LIFETIME} | members
     request = AuthorizationRequest(**row)
     _KEEP.run(tx, **row)
     return request
 
 
-def store_portal_request(tx: Session, now: datetime, back: str = "/", *, max_age: int | None = None) -> AuthorizationRequest:
+def store_portal_request(
+    tx: Session, now: datetime, sender: str, back: str = "/", *, max_age: int | None = None
+) -> AuthorizationRequest:
     """The portal asks for a sign-in of its own; `back` is the page of ours that follows it."""
     members: dict[str, Any] = {"redirect_uri": back, "scopes": [], "code_challenge": "", "prompts": [], "login_hint": ""}
-    return store_request(tx, now, max_age=max_age, **members)
+    return store_request(tx, now, sender, max_age=max_age, **members)
 
 
 def find_request(

@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from idp.clients.models import Client, find_client
 from idp.login import cookies
 from idp.login.models import AuthorizationRequest
-from idp.login.requests import find_request, mark_answered, store_request
+from idp.login.requests import find_request, mark_answered, sender_of, store_request
 from idp.login.rules import REQUEST_LIFETIME, SignedIn, Step, next_step
 from idp.login.sessions import Seen, seen_session
 from idp.oidc import decoupled, session_state, store
@@ -62,7 +62,7 @@ def _begin(call: Call) -> Response:
 def _to_be_continued(call: Call, ask: Ask, page: str | None) -> Response:
     answer = RedirectResponse("", 303)
     browser = cookies.ensure_device(call.request, answer) if page else None
-    stored = store_request(call.tx, call.now, browser=browser, **ask.members())
+    stored = store_request(call.tx, call.now, sender_of(call.request), browser=browser, **ask.members())
     answer.headers["location"] = f"{page or '/authorize'}?{urlencode({'request': stored.id})}"
     wanted = (tag[:2].lower() for tag in ask.params.get("ui_locales", "").split())
     if language := next((one for one in wanted if one in words.LANGUAGES), None):

@@ -18,7 +18,7 @@ from idp.login import cookies
 from idp.login.cookies import OwnForm
 from idp.login.models import AuthorizationRequest
 from idp.login.problems import RequestUnknown
-from idp.login.requests import go_on, store_portal_request, store_request
+from idp.login.requests import go_on, sender_of, store_portal_request, store_request
 from idp.login.sessions import Current
 from idp.oidc import decoupled
 from idp.oidc.answers import issued
@@ -51,17 +51,17 @@ def bc_authorize(call: Call) -> Response:
         raise InvalidClientError("A public client may not ask people in the background.", status_code=401)
     if CIBA not in client.grant_types:
         raise UnauthorizedClientError("The client may not use the CIBA grant.")
-    need_room(call, Kind.CIBA)
     _unwrap(call, client)
     ask = Ask(call.params, call.tx, call.settings, call.now, call.pairs, call.fetched, client=client)
     run_checks(ask, "ciba")
     account, lifetime, message = _person(call, ask), _lifetime(ask), _message(ask)
+    need_room(call, Kind.CIBA)
     _need_room(call, account)
     secret = decoupled.begin(call, Kind.CIBA, lifetime)
     asked = ask.asked | {"ciba": digest(secret), "binding_message": message}
     members = ask.members() | {"hint_subject": account.id, "prompts": ["consent"], "asked": asked}
     # No browser's until its person opens it from the portal.
-    store_request(call.tx, call.now, browser="", expires_at=call.now + lifetime, **members)
+    store_request(call.tx, call.now, sender_of(call.request), browser="", expires_at=call.now + lifetime, **members)
     audit.record(call.tx, call.now, "backchannel.asked", actor=client.id, object=account.id)
     return issued(
         {"auth_req_id": secret, "expires_in": int(lifetime.total_seconds()), "interval": decoupled.INTERVAL},
@@ -158,7 +158,7 @@ def waiting_for(tx: Session, now: datetime, account_id: str) -> list[Authorizati
 @router.get("/approve")
 def show_waiting(request: Request, tx: Tx, now: Now, session: Current) -> Response:
     if session is None:
-        return go_on(store_portal_request(tx, now, "/approve"))
+        return go_on(store_portal_request(tx, now, sender_of(request), "/approve"))
     return show(request, "approve.html", me=session, waiting=waiting_for(tx, now, session.account_id))
 
 
@@ -168,7 +168,7 @@ def look_at(
 ) -> Response:
     """On to the dispatcher, in this browser: sign-in and consent run as always."""
     if session is None:
-        return go_on(store_portal_request(tx, now, "/approve"))
+        return go_on(store_portal_request(tx, now, sender_of(request), "/approve"))
     stored = next((one for one in waiting_for(tx, now, session.account_id) if one.id == id), None)
     if stored is None:
         raise RequestUnknown()

@@ -15,7 +15,7 @@ from idp.login import cookies
 from idp.login.cookies import OwnForm
 from idp.login.lockout import count_wrong_code, need_code_tries
 from idp.login.problems import UserCodeUnknown
-from idp.login.requests import go_on, store_portal_request, store_request
+from idp.login.requests import go_on, sender_of, store_portal_request, store_request
 from idp.login.rules import normal_code
 from idp.login.sessions import Current
 from idp.oidc import decoupled, store
@@ -40,9 +40,9 @@ def device_authorization(call: Call) -> Response:
     client = call.client = authenticate(call)
     if DEVICE not in client.grant_types:
         raise UnauthorizedClientError("The client may not use the device grant.")
-    need_room(call, Kind.DEVICE_CODE)
     ask = Ask(call.params, call.tx, call.settings, call.now, call.pairs, call.fetched, client=client)
     run_checks(ask, "device")
+    need_room(call, Kind.DEVICE_CODE)
     user_code = short_code(os.urandom(8), SIGNS)
     secret = decoupled.begin(call, Kind.DEVICE_CODE, request=ask.members())
     until = call.now + decoupled.LIFETIME
@@ -69,7 +69,7 @@ def ask_code(
 ) -> Response:
     if session is None:
         back = f"/device?{urlencode({'user_code': user_code})}" if user_code else "/device"
-        return go_on(store_portal_request(tx, now, back))
+        return go_on(store_portal_request(tx, now, sender_of(request), back))
     return show(request, "device.html", user_code=user_code)
 
 
@@ -78,14 +78,14 @@ def take_code(
     request: Request, tx: Tx, now: Now, session: Current, user_code: Annotated[str, Form(max_length=40)] = ""
 ) -> Response:
     if session is None:
-        return go_on(store_portal_request(tx, now, "/device"))
+        return go_on(store_portal_request(tx, now, sender_of(request), "/device"))
     try:
         members = _waiting_behind(tx, now, user_code, session.account_id)
     except Problem as problem:  # answered here, so that the count is kept
         audit.record(tx, now, "user-code.refused", actor=session.account_id, reason=problem.code)
         return show(request, "device.html", problem=problem, field="user_code", user_code=user_code)
     response = RedirectResponse("", 303)
-    stored = store_request(tx, now, browser=cookies.ensure_device(request, response), **members)
+    stored = store_request(tx, now, sender_of(request), browser=cookies.ensure_device(request, response), **members)
     response.headers["location"] = f"/authorize?{urlencode({'request': stored.id})}"
     return response
 

@@ -22,11 +22,11 @@ LIFETIME = timedelta(seconds=90)
 
 def push(call: Call) -> Response:
     call.client = authenticate(call)
-    need_room(call, Kind.PUSHED)
     if "request_uri" in call.params:
         raise InvalidRequestError("A pushed request names no request_uri (RFC 9126, 2.1).")
     ask = Ask(call.params, call.tx, call.settings, call.now, call.pairs, call.fetched, client=call.client)
     run_checks(ask, "par")
+    need_room(call, Kind.PUSHED)
     secret = new_token()
     kept = [(name, value) for name, value in ask.pairs if name in ask.params and name not in CREDENTIALS]
     if (jkt := _bound_to(call, ask)) and "dpop_jkt" not in ask.params:

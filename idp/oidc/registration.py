@@ -32,8 +32,8 @@ def register(call: Call) -> Response:
     leave = call.tx.get(InitialAccessToken, digest(_bearer(call)))
     if leave is None or call.now >= leave.expires_at:
         raise InvalidRegistrationToken()
-    need_room_to_register(call)
     metadata = read_metadata(call.request.state.json, provider_metadata(call.settings), call.fetched)
+    need_room_to_register(call, leave.digest)
     client, secret = register_client(call.tx, call.now, metadata, actor="registration")
     return issued(_with_secrets(call, client, secret), 201)
 

@@ -52,7 +52,7 @@ class Found:
 
 def put(
     tx: Session,
-    kind: Kind,
+    kind: str,
     secret: str,
     expires_at: datetime,
     *,

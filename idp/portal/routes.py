@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from idp.clients.models import Client
 from idp.login.cookies import OwnForm
 from idp.login.models import SignInSession
-from idp.login.requests import go_on, store_portal_request
+from idp.login.requests import go_on, sender_of, store_portal_request
 from idp.login.sessions import Current, living_sessions
 from idp.oidc.ciba import waiting_for
 from idp.oidc.end_session import Wish, sign_out
@@ -37,7 +37,7 @@ Mine = Annotated[SignInSession, Depends(_signed_in)]
 @router.get("/")
 def home(request: Request, tx: Tx, now: Now, session: Current) -> Response:
     if session is None:
-        return go_on(store_portal_request(tx, now))
+        return go_on(store_portal_request(tx, now, sender_of(request)))
     settings = request.app.state.settings
     places = living_sessions(tx, now, settings, session.account_id)
     held = held_grants(tx, now, settings, session.account_id)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from idp.login import factors
 from idp.login.cookies import OwnForm
 from idp.login.models import SecondFactor, SignInSession
-from idp.login.requests import go_on, store_portal_request
+from idp.login.requests import go_on, sender_of, store_portal_request
 from idp.login.rules import TWO_FACTOR
 from idp.login.sessions import Current, end_session, living_sessions
 from idp.login.totp import address, readable
@@ -28,10 +28,10 @@ router = APIRouter(include_in_schema=False)
 Code = Annotated[str, Form(max_length=40)]
 
 
-def _sign_in_first(tx: Session, now: datetime, session: SignInSession | None) -> Response | None:
+def _sign_in_first(request: Request, tx: Session, now: datetime, session: SignInSession | None) -> Response | None:
     if session is not None and now - session.auth_time <= FRESH:
         return None
-    return go_on(store_portal_request(tx, now, PAGE, max_age=int(FRESH.total_seconds())))
+    return go_on(store_portal_request(tx, now, sender_of(request), PAGE, max_age=int(FRESH.total_seconds())))
 
 
 def _page(request: Request, tx: Session, me: SignInSession, problem: Problem | None = None, **facts: Any) -> Response:
@@ -49,14 +49,14 @@ def _page(request: Request, tx: Session, me: SignInSession, problem: Problem | N
 
 @router.get(PAGE)
 def look(request: Request, tx: Tx, now: Now, session: Current) -> Response:
-    if (first := _sign_in_first(tx, now, session)) or session is None:
+    if (first := _sign_in_first(request, tx, now, session)) or session is None:
         return first or RedirectResponse("/", 303)
     return _page(request, tx, session)
 
 
 @router.post(f"{PAGE}/begin", dependencies=[OwnForm])
 def begin(request: Request, tx: Tx, now: Now, session: Current) -> Response:
-    if (first := _sign_in_first(tx, now, session)) or session is None:
+    if (first := _sign_in_first(request, tx, now, session)) or session is None:
         return first or RedirectResponse("/", 303)
     factors.propose(tx, now, request.app.state.settings, session.account_id)
     return RedirectResponse(PAGE, 303)
@@ -64,7 +64,7 @@ def begin(request: Request, tx: Tx, now: Now, session: Current) -> Response:
 
 @router.post(f"{PAGE}/confirm", dependencies=[OwnForm])
 def confirm(request: Request, tx: Tx, now: Now, session: Current, code: Code = "") -> Response:
-    if (first := _sign_in_first(tx, now, session)) or session is None:
+    if (first := _sign_in_first(request, tx, now, session)) or session is None:
         return first or RedirectResponse("/", 303)
     settings = request.app.state.settings
     try:
@@ -80,7 +80,7 @@ def confirm(request: Request, tx: Tx, now: Now, session: Current, code: Code = "
 
 @router.post(f"{PAGE}/codes", dependencies=[OwnForm])
 def renew_codes(request: Request, tx: Tx, now: Now, session: Current, code: Code = "") -> Response:
-    if (first := _sign_in_first(tx, now, session)) or session is None:
+    if (first := _sign_in_first(request, tx, now, session)) or session is None:
         return first or RedirectResponse("/", 303)
     settings = request.app.state.settings
     try:
@@ -92,7 +92,7 @@ def renew_codes(request: Request, tx: Tx, now: Now, session: Current, code: Code
 
 @router.post(f"{PAGE}/remove", dependencies=[OwnForm])
 def remove(request: Request, tx: Tx, now: Now, session: Current, code: Code = "") -> Response:
-    if (first := _sign_in_first(tx, now, session)) or session is None:
+    if (first := _sign_in_first(request, tx, now, session)) or session is None:
         return first or RedirectResponse("/", 303)
     try:
         factors.prove(tx, now, request.app.state.settings, session.account_id, code)

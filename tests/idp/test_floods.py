@@ -9,14 +9,19 @@ from typing import Any
 import pytest
 from httpx2 import Response
 from sqlalchemy import select
+from starlette.requests import Request
+from starlette.testclient import TestClient
 
 from idp import app as wiring
+from idp.clients.actions import make_initial_access_token
 from idp.clients.rules import CIBA, CODE, DEVICE
 from idp.login.models import AuthorizationRequest
+from idp.login.requests import sender_of
 from idp.oidc import floods
 from idp.oidc.sweeping import sweep
 from shared import clock
-from tests.idp.conftest import House
+from tests.idp.conftest import ISSUER, House
+from tests.idp.opinions import SecondOpinions
 from tests.idp.test_registration import NEW, register
 from tests.idp.walk import answer_of, ask, begin, sign_in
 
@@ -86,6 +91,68 @@ def test_so_many_register_themselves_in_a_day_also_those_who_have_left_again(
     assert (answers(), house.acts()[-1]) == (429, "flood.refused")
     house.later(hours=25)
     assert answers() == 201
+
+
+def from_address(house: House, address: str) -> TestClient:
+    app = SecondOpinions(house.app)
+    return TestClient(app, base_url=ISSUER, follow_redirects=False, headers={"accept": "text/html"}, client=(address, 50000))
+
+
+@pytest.mark.parametrize(("path", "form"), [("/par", ask(**OF_SPA)), ("/device_authorization", {"client_id": "spa"})])
+def test_nobody_takes_the_room_of_others(
+    house: House, monkeypatch: pytest.MonkeyPatch, path: str, form: dict[str, str]
+) -> None:
+    def answer(address: str, **changes: str) -> int:
+        house.db.kept.clear()
+        return from_address(house, address).post(path, data=form | changes).status_code
+
+    house.change_client("native", grant_types=[CODE, DEVICE])
+    monkeypatch.setattr(floods, "MOST_OF_SENDER", 2)
+    assert [answer("2001:db8::1") < 300, answer("2001:db8::ffff:2") < 300] == [True, True]
+    since = house.events()
+    assert (answer("2001:db8::3"), house.acts(since)) == (429, ["flood.refused"])
+    monkeypatch.setattr(floods, "MOST_OF_CLIENT", 3)
+    assert answer("2001:db8:0:1::1") < 300, "another network has room"
+    assert answer("203.0.113.7") == 429, "but not for that client, by whoever"
+    other = {"client_id": "native", "redirect_uri": "http://127.0.0.1:9/cb"}
+    assert answer("203.0.113.7", **other) < 300, "another client has room, and who was refused has used up none"
+    house.later(hours=1, seconds=1)
+    assert answer("2001:db8::1") < 300
+
+
+def test_who_has_one_token_for_registrations_leaves_room_for_others(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(floods, "MOST_WITH_TOKEN", 1)
+    assert register(house, NEW).status_code == 201
+    house.db.kept.clear()
+    assert register(house, NEW).status_code == 429
+    with house.db.write() as tx:
+        another = make_initial_access_token(tx, clock.now())
+    assert house.machine().post("/register", json=NEW, headers={"authorization": f"Bearer {another}"}).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("address", "sender"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("unknown" * 9, ("unknown" * 9)[:45]),
+        (None, ""),
+    ],
+)
+def test_a_sender_is_an_address_or_a_network_of_one_household(address: str | None, sender: str) -> None:
+    assert sender_of(Request({"type": "http", "client": (address, 1) if address else None})) == sender
+
+
+def test_who_sends_many_requests_for_a_sign_in_crowds_out_his_own(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(floods, "MOST_REQUESTS", 3)
+    person, flood = from_address(house, "203.0.113.7"), [from_address(house, "2001:db8::1") for _ in range(4)]
+    page = begin(person)
+    pages = [begin(one) for one in flood]
+    floods.crowd_out(house.db, clock.now())
+    assert [one.get(page.request.url).status_code for one, page in zip(flood, pages, strict=True)] == [404, 404, 200, 200]
+    assert "code" in answer_of(sign_in(person, page))
 
 
 def wait_until(holds: Callable[[], bool]) -> None:

@@ -16,7 +16,7 @@ from tests.idp.conftest import House
 @pytest.mark.parametrize("late", ["first", "second"])
 def test_a_request_that_two_open_at_once_belongs_to_the_browser_that_was_first(house: House, both: Any, late: str) -> None:
     with house.db.write() as tx:
-        request_id = store_portal_request(tx, clock.now()).id
+        request_id = store_portal_request(tx, clock.now(), "192.0.2.1").id
     belongs_to = []
 
     def open_by(browser: str) -> Callable[[Session], None]:

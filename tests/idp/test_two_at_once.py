@@ -119,7 +119,7 @@ DEEDS: dict[str, Deed] = {
 def test_no_two_wait_for_each_other_with_the_audit_record_between_them(house: House, both: Any, deed: Deed, late: bool) -> None:
     with house.db.write() as tx:
         begin_try(tx, clock.now(), "hanhnth")
-        request_id = store_portal_request(tx, clock.now()).id
+        request_id = store_portal_request(tx, clock.now(), "192.0.2.1").id
 
     def does(tx: Session) -> None:
         deed(house, tx, request_id)
@@ -155,7 +155,7 @@ def test_nor_does_who_begins_an_epoch_or_clears_a_flood(house: House, both: Any,
 
     for deed in (epoch, lambda _tx: floods.crowd_out(house.db, clock.now())):
         with house.db.write() as tx:
-            request_id = store_portal_request(tx, clock.now()).id
+            request_id = store_portal_request(tx, clock.now(), "192.0.2.1").id
         both(record, deed, lambda tx, id_=request_id: opens(house, tx, id_))
     both(lambda tx: lock(tx, "signing-keys"), epoch, record)
     assert house.acts().count("epoch.begun") == 2
