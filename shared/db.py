@@ -69,7 +69,8 @@ class Database:
         `info` goes to every session's `info`: what an action needs to reach after the commit.
         """
         self.engine: Engine = make_engine(url)
-        self.is_sqlite, self.alone = self.engine.dialect.name == "sqlite", alone
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self.alone = alone and self.is_sqlite  # a server may serve another machine as well
         reading: dict[str, Any] = (
             {"sqlite_begin": "DEFERRED"}
             if self.is_sqlite
