@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from deploy.conformance.plans import EXPECTED_FAILURES, EXPECTED_SKIPS, PLANS, Place, Plan
+from deploy.environment import Told
 from idp.clients.actions import make_initial_access_token, register_client
 from idp.clients.rules import AuthMethod, Metadata, Profile
 from idp.settings import IdpSettings
@@ -15,7 +16,10 @@ from shared.clock import now
 from shared.db import Database
 from shared.tokens import generate_key
 
+app = typer.Typer(cls=Told, add_completion=False)
 
+
+@app.callback(invoke_without_command=True, subcommand_metavar="", context_settings={"allow_interspersed_args": True})
 def main(
     folder: Annotated[Path, typer.Argument(help="Where to write.")],
     suite: Annotated[str, typer.Option(help="Address of the conformance suite, as its tests name it.")],
@@ -69,4 +73,4 @@ def _keep(file: Path, text: str) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from deploy.conformance.__main__ import app
 from deploy.conformance.plans import EXPECTED_SKIPS, LOGOUT_REFUSED, PLANS, REFUSED, REJECTED, SHOWN, Place
 
 ROOT = Path(__file__).parents[2]
@@ -54,6 +56,14 @@ def test_a_task_matches_one_page_of_ours_or_the_suite_and_never_both(plan):
 def test_every_module_that_is_named_has_a_test_of_our_own(module):
     name = module.replace("-", "_")
     assert re.search(rf"def test_{name}\b", OURS, re.IGNORECASE), name
+
+
+def test_without_settings_it_is_told_what_is_missing(tmp_path, monkeypatch):
+    for name in ("PUBLIC_URL", "DATABASE_URL", "SECRET"):
+        monkeypatch.delenv(name, raising=False)
+    told = CliRunner().invoke(app, [str(tmp_path / "out"), "--suite", PLACE.suite, "--username", "x", "--password", "x"])
+    assert (told.exit_code, told.stderr.splitlines()[0]) == (2, "PUBLIC_URL: Field required")
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_configurations_are_written_with_clients_that_are_registered(tmp_path):
