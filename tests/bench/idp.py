@@ -142,22 +142,23 @@ async def unhurried(mine: Provider, peer: Provider | None, rate: float, plan: Pl
     return told
 
 
-def hash_alone(seconds: float) -> tuple[float, float]:
-    """Checks a second, and milliseconds of CPU each, on the servers' core."""
+def hash_alone(seconds: float, settings: dict[str, str]) -> tuple[float, float]:
+    """Checks a second, and milliseconds of CPU each, on the servers' core; `settings` are of the environment."""
     command = on_server_core(sys.executable, "-m", "tests.bench.hash_alone", str(seconds))
-    as_served = os.environ | HUGE_PAGES
-    done = subprocess.run(command, cwd=providers.ROOT, env=as_served, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=providers.ROOT, env=os.environ | settings, check=True, capture_output=True, text=True)
     rate, cpu_ms = map(float, done.stdout.split())
     return rate, cpu_ms
 
 
 async def passwords(mine: Provider, sso_rate: float, plan: Plan) -> dict[str, Any]:
-    """Password logins against the hash alone, in turn; and SSO while they flood the server."""
+    """Password logins against the hash alone, as any process has it and with the pages that we serve with, in turn; and SSO
+    while they flood the server."""
     target = mine.targets["ES256"]
     crowd, signed_in = await make_people(target, "login", AT_ONCE), await make_people(target, "sso", 2 * AT_ONCE)
-    limits, logins = [], []
+    plain, limits, logins = [], [], []
     for _ in range(plan.rounds):
-        limits.append(await asyncio.to_thread(hash_alone, plan.seconds))
+        plain.append(await asyncio.to_thread(hash_alone, plan.seconds, {}))
+        limits.append(await asyncio.to_thread(hash_alone, plan.seconds, HUGE_PAGES))
         logins.append(await measure(crowd, "login", seconds=plan.seconds, parts=mine.parts))
     rate = max(10.0, sso_rate / 10)
     calm = await measure(signed_in, "sso", seconds=plan.waiting, parts=mine.parts, rate=rate)
@@ -167,11 +168,13 @@ async def passwords(mine: Provider, sso_rate: float, plan: Plan) -> dict[str, An
     await flooding
     dismiss(crowd + signed_in)
     limit, hash_ms = (statistics.median(column) for column in zip(*limits, strict=True))
-    ours = median(logins)
+    ours, plain_rate = median(logins), statistics.median(rate for rate, _ in plain)
     return {
         "what": "password login and its hash",
         "database": mine.database,
         "ours": ours,
+        "plain_hash_rate": round(plain_rate, 1),
+        "plain_ratio": round(ours["rate"] / plain_rate, 3),
         "hash_rate": round(limit, 1),
         "hash_ms": round(hash_ms, 2),
         "ratio": round(ours["rate"] / limit, 3),
@@ -218,8 +221,9 @@ def show(told: dict[str, list[dict[str, Any]]]) -> None:
     for row in told["passwords"]:
         flooded = row["sso_in_flood"]
         console.print(
-            f"Password logins, {row['database']}: {row['ours']['rate']:.1f}/s, the hash alone {row['hash_rate']}/s:"
-            f" {row['ratio']:.0%} (by CPU {row['cpu_ratio']:.0%}); SSO at {row['sso_rate']:.0f}/s has p99"
+            f"Password logins, {row['database']}: {row['ours']['rate']:.1f}/s, the hash alone {row['plain_hash_rate']}/s:"
+            f" {row['plain_ratio']:.0%}; with our pages {row['hash_rate']}/s: {row['ratio']:.0%}"
+            f" (by CPU {row['cpu_ratio']:.0%}); SSO at {row['sso_rate']:.0f}/s has p99"
             f" {row['sso_calm']['p99']:.0f} ms, and {flooded['p99']:.0f} ms in a flood of {flooded['flood_rate']}/s"
         )
 

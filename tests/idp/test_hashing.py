@@ -1,5 +1,7 @@
 """Passwords are hashed while no transaction is open: nobody waits for the database, and what has changed by then counts."""
 
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -97,3 +99,13 @@ def test_when_too_many_wait_a_change_is_not_counted_as_a_try(house: House) -> No
             passwords._queue.release()
     with house.db.write() as tx:
         assert begin_try(tx, clock.now(), "hanhnth").facts == {"left": 4}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a process has one niceness")
+def test_who_asks_for_a_token_goes_before_a_hash() -> None:
+    def niceness() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    before = niceness()
+    assert passwords._pool.submit(niceness).result() == min(19, before + passwords.BEHIND)
+    assert niceness() == before
