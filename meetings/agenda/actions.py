@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -8,7 +9,7 @@ from sqlalchemy.orm import Session
 from meetings.agenda import rules
 from meetings.agenda.door import Seat
 from meetings.agenda.models import AgendaItem, Meeting, agenda_view, items_of
-from meetings.agenda.problems import AgendaEmpty, ItemInUse, NoQuorum
+from meetings.agenda.problems import AgendaEmpty, ItemInUse, MeetingChangedMeanwhile, NoQuorum
 from meetings.agenda.rules import Node, Stage
 from meetings.bodies.models import Member
 from meetings.bodies.rules import Quorum, Role
@@ -58,10 +59,15 @@ def get_unclosed(tx: Session, meeting_id: str) -> Meeting:
     return meeting
 
 
-def change_meeting(tx: Session, now: datetime, seat: Seat, **changes: Any) -> None:
-    """Title, place, kind, starting time, chair or secretary; the last two must be members of the body."""
+def change_meeting(tx: Session, now: datetime, seat: Seat, was: Mapping[str, Any] | None = None, **changes: Any) -> None:
+    """Title, place, kind, starting time, chair or secretary; the last two must be members of the body.
+
+    Refused where a field is by now another than it `was`.
+    """
     meeting = get_meeting(tx, seat.meeting_id)
     rules.need_stage(Stage(meeting.stage), Stage.DRAFT, Stage.PUBLISHED)
+    if any(getattr(meeting, name) != value for name, value in (was or {}).items()):
+        raise MeetingChangedMeanwhile(meeting=meeting.view().model_dump(mode="json"))
     for name, value in changes.items():
         if name in ("chair_id", "secretary_id") and _member_of_body(tx, meeting, value) is None:
             raise NotFound()

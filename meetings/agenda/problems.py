@@ -8,6 +8,13 @@ class MeetingNotInStage(Problem):
     code = "meeting-not-in-stage"
 
 
+class MeetingChangedMeanwhile(Problem):
+    """Another secretary was first; `meeting` is what stands now."""
+
+    status = 409
+    code = "meeting-changed"
+
+
 class AgendaTooDeep(Problem):
     status = 422
     code = "agenda-too-deep"

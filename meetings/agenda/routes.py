@@ -37,13 +37,19 @@ class NewMeeting(MeetingPlan):
     body_id: Annotated[str, Field(max_length=64)]
 
 
-class MeetingChange(Wire):
+class MeetingFields(Wire):
     title: Title | None = None
     kind: Literal["regular", "extraordinary", "thematic"] | None = None
     place: Annotated[str, Field(max_length=300)] | None = None
     starts_at: Start | None = None
     chair_id: Annotated[str, Field(max_length=64)] | None = None
     secretary_id: Annotated[str, Field(max_length=64)] | None = None
+
+
+class MeetingChange(MeetingFields):
+    """`was` is what the caller saw in the fields it changes: where one is another by now, nothing is changed."""
+
+    was: MeetingFields = MeetingFields()
 
 
 class ItemPlan(Wire):
@@ -140,7 +146,8 @@ async def get_ticket(request: Request, seat: Seated, now: Now) -> TicketAnswer:
 
 @router.patch("/{meeting_id}", status_code=204)
 def change_meeting(seat: Preparing, tx: Tx, now: Now, change: MeetingChange) -> None:
-    actions.change_meeting(tx, now, seat, **change.model_dump(exclude_none=True))
+    was = change.was.model_dump(exclude_unset=True)
+    actions.change_meeting(tx, now, seat, was, **change.model_dump(exclude_none=True, exclude={"was"}))
 
 
 @router.post("/{meeting_id}/items", status_code=201)

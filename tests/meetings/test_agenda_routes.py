@@ -126,6 +126,19 @@ def test_chair_and_secretary_are_members_of_the_body(web, draft):
     assert refused(web.call("chair", "GET", f"{draft}/seat")) == (404, "not-found")  # no longer of the desk
 
 
+def test_of_two_secretaries_who_change_the_same_the_second_is_told(web, draft):
+    def change(**fields):
+        return web.call("secretary", "PATCH", draft, json=fields | {"was": {name: PLAN[name] for name in fields}})
+
+    assert change(title="Kỳ họp thứ 5").status_code == 204
+    late = change(title="Kỳ họp thứ 6", place="Hội trường B")
+    assert refused(late) == (409, "meeting-changed")
+    now = late.json()["facts"]["meeting"]
+    assert (now["title"], now["place"]) == ("Kỳ họp thứ 5", PLAN["place"])
+    assert change(place="Hội trường B", starts_at="2026-12-10T01:00:00Z").status_code == 204, "another field is no conflict"
+    assert web.call("secretary", "GET", draft).json()["state"]["meeting"]["title"] == "Kỳ họp thứ 5"
+
+
 @pytest.mark.parametrize(
     ("stage", "method", "path", "body", "code"),
     [

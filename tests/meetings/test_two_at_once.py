@@ -10,7 +10,9 @@ from sqlalchemy.orm import Session
 
 from docs_store.pdf import Inspected
 from docs_store.store import Blob
+from meetings.agenda import actions as agenda
 from meetings.agenda.models import Meeting
+from meetings.agenda.problems import MeetingChangedMeanwhile
 from meetings.attendance import actions as attendance
 from meetings.bodies.models import Bridge, Member
 from meetings.bodies.rules import Role
@@ -48,6 +50,17 @@ def test_two_pages_ask_for_the_code_of_the_door(house: House, both: Both) -> Non
     codes: list[str] = []
     both(*2 * [lambda tx: codes.append(attendance.door_code(tx, house.seats["secretary"]))])
     assert codes == codes[:1] * 2
+
+
+def test_two_secretaries_rename_the_meeting(house: House, both: Both) -> None:
+    with house.db.read() as tx:
+        was = {"title": tx.get_one(Meeting, house.meeting_id).title}
+
+    def rename(title: str) -> Callable[[Session], Any]:
+        return lambda tx: agenda.change_meeting(tx, clock.now(), house.seats["secretary"], was, title=title)
+
+    with pytest.raises(MeetingChangedMeanwhile):
+        both(rename("Kỳ họp thứ 5"), rename("Kỳ họp thứ 6"))
 
 
 def test_two_tablets_of_a_member_open_a_paper(house: House, both: Both, paper: str) -> None:

@@ -4,7 +4,7 @@ import { t } from './words.svelte'
 
 export class Doing {
   busy = $state(false)
-  refusal = $state.raw<Pick<Problem, 'code' | 'title' | 'final'> | null>(null)
+  refusal = $state.raw<Pick<Problem, 'code' | 'title' | 'final'> & Partial<Pick<Problem, 'facts'>> | null>(null)
 
   /** Whether it was done; a second press while it is under way does nothing. */
   async run(deed: () => Promise<unknown>): Promise<boolean> {

@@ -2074,7 +2074,10 @@ export interface components {
              */
             type: "meeting.adjourned";
         };
-        /** MeetingChange */
+        /**
+         * MeetingChange
+         * @description `was` is what the caller saw in the fields it changes: where one is another by now, nothing is changed.
+         */
         MeetingChange: {
             /** Chair Id */
             chair_id?: string | null;
@@ -2088,6 +2091,8 @@ export interface components {
             starts_at?: string | null;
             /** Title */
             title?: string | null;
+            /** @default {} */
+            was?: components["schemas"]["MeetingFields"];
         };
         /** MeetingChanged */
         MeetingChanged: {
@@ -2106,6 +2111,21 @@ export interface components {
              * @enum {string}
              */
             type: "meeting.closed";
+        };
+        /** MeetingFields */
+        MeetingFields: {
+            /** Chair Id */
+            chair_id?: string | null;
+            /** Kind */
+            kind?: ("regular" | "extraordinary" | "thematic") | null;
+            /** Place */
+            place?: string | null;
+            /** Secretary Id */
+            secretary_id?: string | null;
+            /** Starts At */
+            starts_at?: string | null;
+            /** Title */
+            title?: string | null;
         };
         /** MeetingOpened */
         MeetingOpened: {
