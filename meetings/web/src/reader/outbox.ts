@@ -128,9 +128,14 @@ export class Outbox {
 
 /** How many changed notes on this device, whoever wrote them, the server does not have: signing out would lose them. */
 export async function unsent(): Promise<number> {
-  const names = (await indexedDB.databases()).flatMap(({ name }) => (name?.startsWith(PREFIX) ? [name.slice(PREFIX.length)] : []))
-  const waiting = await Promise.all(names.map((memberId) => new Outbox(memberId).waiting()))
+  const waiting = await Promise.all((await outboxes()).map(([, outbox]) => outbox.waiting()))
   return waiting.flat().length
+}
+
+/** Those on this device, by whose they are. */
+export async function outboxes(): Promise<[string, Outbox][]> {
+  const names = (await indexedDB.databases()).flatMap(({ name }) => (name?.startsWith(PREFIX) ? [name.slice(PREFIX.length)] : []))
+  return names.map((memberId) => [memberId, new Outbox(memberId)])
 }
 
 function newWish(note: Note, meetingId: string, sent: Note[] = []): Waiting {

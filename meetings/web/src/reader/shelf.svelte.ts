@@ -1,7 +1,8 @@
 // The notes on one paper as this screen shows them: drawn at once, kept on the device first, then brought to the server.
 import { call, Problem } from '../wire/http'
 import { backoff } from '../wire/socket'
-import { bodyOf, type Note } from './notes'
+import { carry, send } from './carrier'
+import type { Note } from './notes'
 import { Outbox, type Waiting } from './outbox'
 
 const QUIET = 700 // ms after the last change before it is sent: a word is written in several strokes
@@ -47,8 +48,10 @@ export class NoteShelf {
     this.#sync()
   }
 
+  /** What still waits is carried on without it. */
   end(): void {
     this.#ended = true
+    carry()
     clearTimeout(this.#timer)
     this.#others?.close()
     removeEventListener('online', this.refresh)
@@ -116,7 +119,8 @@ export class NoteShelf {
 
   #later(ms: number): void {
     clearTimeout(this.#timer)
-    if (!this.#ended) this.#timer = setTimeout(() => this.#sync(), ms)
+    if (this.#ended) carry()
+    else this.#timer = setTimeout(() => this.#sync(), ms)
   }
 
   /** Tries to bring all that waits to the server, for as long as one round takes. */
@@ -134,7 +138,7 @@ export class NoteShelf {
     this.#running = true
     try {
       await this.#store()
-      await this.#send(outbox)
+      if (await send(outbox, () => this.#ended)) this.#again = true
       if (this.#stale) await this.#fetch(outbox)
       this.#attempt = 0
     } catch (error) {
@@ -147,27 +151,6 @@ export class NoteShelf {
       this.#again = false
       this.#later(0)
     }
-  }
-
-  async #send(outbox: Outbox): Promise<void> {
-    for (const wish of await outbox.waiting()) {
-      if (wish.refused || this.#ended) continue
-      const note = await outbox.take(wish)
-      if (!note) continue
-      try {
-        await outbox.acknowledge(wish, note, await put(wish.meeting_id, note))
-      } catch (error) {
-        if (!(error instanceof Problem && error.final)) throw error
-        const theirs = error.facts.note as Omit<Note, 'mine'> | undefined
-        if (error.code === 'note-conflict' && theirs) await this.#settle(outbox, wish, { ...theirs, mine: true })
-        else await outbox.refuse(wish, error.title)
-      }
-    }
-  }
-
-  async #settle(outbox: Outbox, wish: Waiting, theirs: Note): Promise<void> {
-    await outbox.settle(wish, theirs)
-    this.#again = true
   }
 
   async #fetch(outbox: Outbox): Promise<void> {
@@ -196,9 +179,4 @@ export class NoteShelf {
     const fresh = (note: Note, old = known.get(note.id)): boolean => old?.rev !== note.rev || old.modified_at !== note.modified_at
     this.notes = notes.map((note) => (fresh(note) ? note : (known.get(note.id) as Note)))
   }
-}
-
-async function put(meetingId: string, note: Note): Promise<Note> {
-  const path = { meeting_id: meetingId, paper_id: note.paper_id, note_id: note.id }
-  return call('put', '/api/meetings/{meeting_id}/papers/{paper_id}/notes/{note_id}', { path, body: bodyOf(note) })
 }
