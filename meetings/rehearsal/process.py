@@ -20,7 +20,6 @@ COMMAND = [sys.executable, "-m", "deploy.cli", "rehearse", "--begin"]  # its set
 def start(db: Database, body: dict[str, Any]) -> None:
     """The job: starts it and returns, as other jobs wait. A child whose standard input ends, ends itself, so it outlives
     this process in no case (`run.end_with_parent`)."""
-    actions.clear_away(db, now())
     command = [*COMMAND, body["rehearsal_id"]]
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)  # noqa: S603 - an id of our own
     threading.Thread(target=_follow, args=(db, child, body["rehearsal_id"]), name="rehearsal", daemon=True).start()

@@ -33,6 +33,7 @@ Tell = Callable[[Progress], None]
 
 def run(db: Database, origin: str, url: str, rehearsal_id: str, told: Tell = lambda _progress: None) -> Result | None:
     """Rehearse against `url`, whose sockets want `origin`. None: another process has it, or it came to nothing."""
+    actions.clear_away(db, now())
     with db.write() as tx:
         begun = actions.begin(tx, now(), rehearsal_id)
     if begun is None:

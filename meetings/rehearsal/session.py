@@ -33,9 +33,11 @@ class Course:
             plan = await self.crowd.ask(CHAIR, "snapshot", "GET", "")
             if plan is None:
                 return
-            reading = asyncio.create_task(self._read(list(plan["state"]["papers"].values())))
+            state = plan["state"]  # the chair's, who sees the papers of the desk too; nobody else opens those
+            state["papers"] = {one["id"]: one for one in state["papers"].values() if one["audience"] != "desk"}
+            reading = asyncio.create_task(self._read(list(state["papers"].values())))
             try:
-                await self._sit(plan["state"])
+                await self._sit(state)
                 await self._say("reading", 95)
                 await reading
             finally:
@@ -91,7 +93,7 @@ class Course:
 
     async def _item(self, item: dict[str, Any], state: dict[str, Any]) -> None:
         await self._act("enter", "enter", lambda event: event["type"] == "item.entered", {"item_id": item["id"]})
-        shown = [paper for paper in state["papers"].values() if paper["item_id"] == item["id"] and paper["audience"] != "desk"]
+        shown = [paper for paper in state["papers"].values() if paper["item_id"] == item["id"]]
         for page in range(1, min(2, shown[0]["pages"]) + 1) if shown else ():
             lead = {"paper_id": shown[0]["id"], "page": page}
             await self._act("lead", "lead", lambda event: event["type"] == "page.led", lead)

@@ -67,13 +67,15 @@ class Served:
 
 
 def fill(db: Database, folder: object) -> House:
-    """A meeting with a paper and two polls."""
+    """A meeting with a paper, another of the desk alone, and two polls."""
     house = make_house(db)
     blob = open_store(str(folder), derive_key(SECRET, "documents")).put(PDF)
-    plan = {"item_id": house.item_id, "name": "to-trinh.pdf", "title": None, "audience": "delegates"}
+    secretary, found = house.seats["secretary"], pdf.intake(PDF, "to-trinh.pdf")
     with db.write() as tx:
-        papers.add_paper(tx, clock.now(), house.seats["secretary"], **plan, blob=blob, found=pdf.intake(PDF, "to-trinh.pdf"))
-        papers.publish(tx, clock.now(), house.seats["secretary"])
+        for audience in ("delegates", "desk"):
+            plan = {"item_id": house.item_id, "name": f"{audience}.pdf", "title": None, "audience": audience}
+            papers.add_paper(tx, clock.now(), secretary, **plan, blob=blob, found=found)
+        papers.publish(tx, clock.now(), secretary)
     house.prepare_poll()
     house.prepare_poll(title="Lần hai", duration=60)
     return house
