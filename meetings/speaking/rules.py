@@ -24,8 +24,9 @@ def need_state(state: SpeechState, *allowed: SpeechState) -> None:
 
 
 def used(before: int, resumed_at: datetime | None, now: datetime) -> int:
-    """Seconds spoken: what was counted before the last pause, and since the clock was started again."""
-    return before + (int((now - resumed_at).total_seconds()) if resumed_at else 0)
+    """Seconds spoken: what was counted before the last pause, and since the clock was started again; never less, where a clock
+    was set back meanwhile or another node's is behind."""
+    return before + (max(0, int((now - resumed_at).total_seconds())) if resumed_at else 0)
 
 
 def reorder(waiting: Sequence[str], moved: str, place: int) -> list[str]:

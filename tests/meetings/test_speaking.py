@@ -118,6 +118,15 @@ def test_the_clock_runs_stands_and_runs_on(debate):
     assert (ended.used, ended.state, ended.resumed_at, ended.ended_at) == (85, "ended", None, debate.now)
 
 
+def test_a_clock_that_was_set_back_takes_nothing_from_what_was_spoken(debate):
+    mine = debate.ask("m3")
+    debate.do(actions.give_floor, "chair", mine)
+    debate.after(30).do(actions.pause, "chair", mine)
+    debate.do(actions.resume, "chair", mine)
+    debate.after(-120).do(actions.end, "chair", mine)
+    assert debate.row(mine).used == 30
+
+
 def test_time_is_given_up_to_one_hour(debate):
     mine = debate.ask("m3", allotted=1800)
     debate.do(actions.give_floor, "chair", mine)
