@@ -2,7 +2,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response, UploadFile
-from pydantic import Field
+from pydantic import Field, StringConstraints
 from sqlalchemy import select
 
 from docs_store.tables import read_table
@@ -35,7 +35,7 @@ class BridgePlan(Wire):
     name: Annotated[str, Field(min_length=1, max_length=200, pattern=WORDS)]
     short: Annotated[str, Field(max_length=200)] = ""  # empty: the name
     cluster: Annotated[str, Field(max_length=200)] = ""
-    lead_username: Annotated[str, Field(max_length=64)] = ""
+    lead_username: Annotated[str, StringConstraints(max_length=64, strip_whitespace=True, to_lower=True)] = ""
     phone: Annotated[str, Field(max_length=200)] = ""
 
     def row(self) -> BridgeRow:

@@ -225,6 +225,12 @@ def test_who_leads_is_found_by_user_name_and_may_be_a_guest(web, body):
     assert state(web)["bridges"][guests]["roll"]["total"] == 1
 
 
+def test_a_lead_is_who_signs_in_by_that_name_however_it_was_typed(web, body):
+    made = web.call("secretary", "POST", f"{body}/bridges", json=BRIDGE | {"lead_username": " M3"}).json()["id"]
+    assert state(web)["bridges"][made]["lead_id"] == seat(web, "m3")
+    assert web.call("m3", "POST", f"bridges/{made}/roll").status_code == 204
+
+
 def test_the_minutes_name_the_bridges_their_rolls_and_when_they_were_lost(web, far):
     web.house.bridge("Lộc An", "m5")
     web.house.open()
