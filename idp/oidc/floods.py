@@ -1,5 +1,5 @@
 """How much is kept of what anybody may send, so that a flood of it fills no disk, and how much of one, so that none takes
-everybody's room. A whole commune may stand behind one address, so that of an address is generous."""
+everybody's room. A hall of 3,500, or a province's offices, may stand behind one address: its share is generous."""
 
 from datetime import datetime, timedelta
 
@@ -17,7 +17,7 @@ from shared.db import Database, kept
 from shared.ids import new_token
 
 MOST = 20_000  # of a kind: of up to 64 KiB each, and swept within the hour
-MOST_OF_SENDER, MOST_OF_CLIENT = MOST // 10, MOST // 2  # in an hour
+MOST_OF_SENDER, MOST_OF_CLIENT = MOST // 4, MOST // 2  # in an hour
 MOST_REQUESTS = 100_000
 MOST_A_DAY = 1000  # registrations
 MOST_WITH_TOKEN = MOST_A_DAY // 4
