@@ -109,8 +109,19 @@ def _attendance(facts: Facts) -> list[str]:
         lines.append(
             _say("quorum", needed=facts.quorum.needed, total=facts.quorum.total, present=facts.quorum.present, outcome=outcome)
         )
-    lines += [_say("missing", name=_name(one), reason=facts.reasons.get(one.id) or _say("no-reason")) for one in missing]
+    for one in missing:
+        if came := facts.came.get(one.id):
+            lines.append(_say("came-late", name=_name(one), clock=clock(came)))
+        else:
+            lines.append(_say("missing", name=_name(one), reason=_reason(facts, one)))
+    for one in facts.gone():
+        left = clock(facts.attendance[one.id].at)
+        lines.append(_say("left-early", name=_name(one), clock=left, reason=_reason(facts, one)))
     return lines + _bridges(facts)
+
+
+def _reason(facts: Facts, member: MemberView) -> str:
+    return facts.reasons.get(member.id) or _say("no-reason")
 
 
 def _bridges(facts: Facts) -> list[str]:

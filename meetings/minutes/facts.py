@@ -90,6 +90,7 @@ class Facts:
     members: dict[str, MemberView]
     agenda: dict[str, ItemView] = field(default_factory=dict)
     roll: dict[str, AttendanceView] = field(default_factory=dict)
+    came: dict[str, datetime] = field(default_factory=dict)  # since then, when first
     reasons: dict[str, str] = field(default_factory=dict)
     quorum: QuorumView | None = None
     entered: list[tuple[datetime, str]] = field(default_factory=list)
@@ -115,6 +116,12 @@ class Facts:
         present = {member.id for member in self.present()}
         return [one for one in self.voters if one.id not in present]
 
+    def gone(self) -> list[MemberView]:
+        """Who had been there, and was not at the end."""
+        at_the_end = {one.member_id for one in self.attendance.values() if one.state == "present"}
+        there = {one.id for one in self.present()} | self.came.keys()
+        return [one for one in self.voters if one.id in there - at_the_end]
+
 
 def gather(tx: Session, meeting_id: str) -> Facts:
     """Read the whole log of a meeting in its order."""
@@ -130,6 +137,8 @@ def gather(tx: Session, meeting_id: str) -> Facts:
             opened, facts.roll = True, dict(facts.attendance)
         if not opened and isinstance(entry.event, events.MemberCheckedIn | events.MemberMarked | events.BridgeStands):
             facts.quorum = entry.event.quorum
+        elif isinstance(entry.event, events.MemberCheckedIn | events.MemberMarked):
+            _take_arrival(facts, entry.event.attendance)
     places = {member_id: place for place, member_id in enumerate(facts.members)}
     for poll in facts.polls:
         cast = counted_of(tx, poll.id).values()
@@ -159,6 +168,12 @@ def _take(facts: Facts, event: events.AnyEvent, at: datetime) -> None:
         case _:
             pass
     _take_outage(facts, event, at)
+
+
+def _take_arrival(facts: Facts, one: AttendanceView) -> None:
+    before = facts.roll.get(one.member_id)
+    if one.state == "present" and (before is None or before.state != "present"):
+        facts.came.setdefault(one.member_id, one.at)
 
 
 def _take_outage(facts: Facts, event: events.AnyEvent, at: datetime) -> None:

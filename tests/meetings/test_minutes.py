@@ -97,6 +97,25 @@ def test_the_draft_says_what_the_log_says(over):
     assert "tán thành 4 (66,7%): thông qua" in vote["sum"]
 
 
+def test_who_comes_late_is_not_told_as_missing_and_who_goes_early_is_told(web):
+    house = web.house
+    house.open(present=4)
+    house.check_in(["m5"])
+    for name, state in (("m4", "excused"), ("m3", "absent"), ("m3", "present")):
+        answer = {"state": state, "reason": "đi công tác" if state == "excused" else ""}
+        web.call("secretary", "PUT", f"attendance/{house.seats[name].member_id}", json=answer)
+    assert web.call("chair", "POST", "close").status_code == 204
+    told = minutes(web)["sections"][1]["paragraphs"]
+    names = {name: [line for line in told if f"Nguyễn Văn {name}" in line] for name in ("M3", "M4", "M5", "M6")}
+    assert [line.partition(":")[0] for line in names["M5"]] == ["Đến sau khi khai mạc"]
+    assert names["M6"] == ["Vắng mặt: ông Nguyễn Văn M6 (không nêu lý do)."]
+    [gone] = names["M4"]
+    assert gone.startswith("Vắng mặt từ ")
+    assert gone.endswith("ông Nguyễn Văn M4 (đi công tác).")
+    assert names["M3"] == []
+    assert "có mặt 4; vắng mặt 2" in told[0]
+
+
 def test_the_signatures_never_stand_alone_on_the_last_page(over):
     seen = set()
     for revision, lines in enumerate(range(0, 60, 4), 1):
