@@ -1,4 +1,5 @@
 // What the parts of the desk share: the meeting, its papers, what is on its way, and which item and paper are looked at.
+import { untrack } from 'svelte'
 import { rows, type Item, type Place } from './tree'
 import { DeskPapers } from './papers.svelte'
 import { Doing } from '../kit/doing.svelte'
@@ -13,6 +14,8 @@ export class Desk {
   readonly doing = new Doing()
   #chosen = $state<string | null>(location.hash.slice(1) || null)
   paper = $state<string | null>(null)
+  /** So many forms stand open, with words that were not saved. */
+  editing = $state(0)
 
   constructor(readonly store: MeetingStore) {
     this.papers = new DeskPapers(store.id)
@@ -28,6 +31,12 @@ export class Desk {
   get item(): Item | undefined {
     const { agenda } = this.state
     return (this.#chosen ? agenda[this.#chosen] : undefined) ?? rows(agenda)[0]?.item
+  }
+
+  /** A form stands open until the returned function is called; for `$effect`. */
+  edit(): () => void {
+    untrack(() => this.editing++)
+    return () => this.editing--
   }
 
   /** Kept in the address, so that it is there again after a reload or a sign-in. */

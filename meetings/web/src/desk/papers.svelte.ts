@@ -11,14 +11,17 @@ export class DeskPapers {
 
   constructor(readonly meetingId: string) {}
 
-  async load(): Promise<void> {
+  /** The server's list; throws where it could not be had. */
+  async look(): Promise<DeskPaper[]> {
     const turn = ++this.#turn
-    try {
-      const found = await call('get', '/api/meetings/{meeting_id}/papers/desk', { path: { meeting_id: this.meetingId } })
-      if (turn === this.#turn) this.list = found // else a newer answer is here, or on its way
-    } catch {
-      // What is known stays on the screen; the bar tells of the line, and the next turn tries again.
-    }
+    const found = await call('get', '/api/meetings/{meeting_id}/papers/desk', { path: { meeting_id: this.meetingId } })
+    if (turn === this.#turn) this.list = found // else a newer answer is here, or on its way
+    return found
+  }
+
+  /** What is known stays on the screen without an answer; the bar tells of the line, and the next turn tries again. */
+  async load(): Promise<void> {
+    await this.look().catch(() => undefined)
   }
 
   /** Keeps the list fresh while the page is seen; for `$effect(() => papers.watch())`. */

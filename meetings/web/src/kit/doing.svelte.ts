@@ -2,6 +2,11 @@
 import { LineLost, Problem } from '../wire/http'
 import { t } from './words.svelte'
 
+let many = $state(0)
+
+/** Whether any deed of the app is without its answer yet. */
+export const underWay = (): boolean => many > 0
+
 export class Doing {
   busy = $state(false)
   refusal = $state.raw<Pick<Problem, 'code' | 'title' | 'final'> & Partial<Pick<Problem, 'facts'>> | null>(null)
@@ -10,6 +15,7 @@ export class Doing {
   async run(deed: () => Promise<unknown>): Promise<boolean> {
     if (this.busy) return false
     this.busy = true
+    many++
     this.refusal = null
     try {
       await deed()
@@ -21,6 +27,7 @@ export class Doing {
       return false
     } finally {
       this.busy = false
+      many--
     }
   }
 
