@@ -1,7 +1,9 @@
 """What hands and lines do in a meeting: a mouse that slips, a choice while others act, a deed that does not arrive."""
 
 import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -107,6 +109,35 @@ def test_a_dialog_that_is_left_gives_the_focus_back(house):
     button.press("Enter")
     screen.page.get_by_role("dialog").get_by_role("button", name="Thôi", exact=True).press("Enter")
     expect(button).to_be_focused()
+    screen.close()
+
+
+def test_of_two_who_edit_the_meeting_the_second_sees_what_the_first_wrote(house):
+    screen = house.at(house.secretary, "/m/MEETING/desk", "desk")
+    page = screen.page
+    page.get_by_role("button", name="Sửa thông tin kỳ họp").click()
+    house.secretary.must("PATCH", f"/api/meetings/{house.meeting}", json={"place": "Hội trường B", "kind": "regular"})
+    page.get_by_label("Địa điểm").fill("Hội trường C")
+    page.get_by_role("button", name="Lưu").click()
+    expect(page.get_by_text("vừa được người khác sửa")).to_be_visible()
+    expect(page.get_by_text("Địa điểm: Hội trường B")).to_be_visible()
+    page.get_by_role("button", name="Lưu").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    now = house.secretary.state()["meeting"]
+    assert (now["place"], now["kind"]) == ("Hội trường C", "regular")
+    screen.close()
+
+
+def test_the_page_behind_the_qr_code_says_no_time_of_the_devices_clock(house, demo):
+    house.secretary.must("GET", "door.svg")
+    with closing(sqlite3.connect(demo.folder / "demo" / "meetings.db")) as db:
+        (code,) = db.execute("SELECT code FROM door_code WHERE meeting_id = ?", (house.meeting,)).fetchone()
+    screen = house.at(demo.person("member", 6), "/")
+    expect(screen.page.get_by_text(house.title)).to_be_visible()
+    screen.page.clock.set_fixed_time("2031-05-06T07:08:09Z")
+    screen.page.goto(f"{demo.facts['meetings']}/check-in/{house.meeting}#{code}")
+    expect(screen.page.get_by_role("heading", name="Đã điểm danh")).to_be_visible()
+    assert ":08:09" not in screen.page.locator("main").inner_text()
     screen.close()
 
 
