@@ -119,7 +119,7 @@ def build(settings: MeetingsSettings) -> FastAPI:
     turnout = Turnout(app.state.box.many_come)
     app.state.hub = hub.Hub(app.state.db, turnout, access_models.ended_since, seats.levels_of, app.state.health.look)
     app.state.front = socket.Front(app.state.hub, app.state.db, app.state.box.take)
-    app.state.admit_relay = partial(relays.admit_relay, settings, app.state.issuer_keys)
+    app.state.admit_relay = partial(relays.admit_relay, settings, app.state.issuer_keys, partial(relays.epoch_of, app.state.db))
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
 

@@ -48,7 +48,7 @@ def test_a_relays_client_gets_its_token_and_is_let_in_where_it_is_named(tmp_path
         def admitted(**changes: str) -> str:
             given = {"issuer": ISSUER, "client_id": "meetings-web", "audience": HOP, "relays": client} | changes
             service = MeetingsSettings(public_url=HOP, database_url="sqlite://", secret=SECRET, **given)
-            return admit_relay(service, keys, token, instant)[0]
+            return admit_relay(service, keys, lambda: None, token, instant)[0]
 
         assert admitted() == client
         with pytest.raises(Forbidden):

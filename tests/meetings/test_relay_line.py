@@ -163,6 +163,17 @@ def _another_key(web) -> Any:
     return tokens.import_keys({"keys": [{**key.as_dict(private=True), "kid": web.issuer.key.kid}]}).keys[0]
 
 
+def test_after_a_restore_a_relay_needs_a_token_of_the_new_epoch(web):
+    old = relay_token(web)
+    with link(web, old):
+        pass
+    with web.client.app.state.db.write() as tx:
+        access.begin_epoch(tx, clock.now())
+    assert turned_away(web, old) == 403
+    with link(web, relay_token(web, iat=int(clock.now().timestamp()) + 2)) as relay_link:
+        assert relay_link.enter(1, "none") == 4403
+
+
 def test_where_no_relay_is_named_none_comes_in(web, monkeypatch):
     monkeypatch.setattr(web.client.app.state, "admit_relay", _admit_with(web, ""))
     assert turned_away(web, relay_token(web)) == 403
@@ -173,7 +184,7 @@ def _admit_with(web, relays: str) -> Any:
 
     state = web.client.app.state
     settings = state.settings.model_copy(update={"relays": relays})
-    return lambda token, instant: admit_relay(settings, state.issuer_keys, token, instant)
+    return lambda token, instant: admit_relay(settings, state.issuer_keys, lambda: None, token, instant)
 
 
 def test_a_tablet_comes_in_with_its_ticket_and_gets_what_a_direct_one_gets(web, quick):
