@@ -78,4 +78,6 @@ def test_no_title_is_too_long_for_the_wall(browser, demo):
     shows("Không thông qua")
     chair.must("POST", "adjourn")
     shows("Tạm nghỉ")
+    chair.must("POST", "close")
+    shows("Đã bế mạc")
     screen.close()
