@@ -1,4 +1,4 @@
-"""What the protocol keeps: `put`, `find`, `change`, `use` and `give_back`, `remember`, `sweep`.
+"""What the protocol keeps: `put`, `find`, `change`, `use` and `give_back`, `keep`, `remember`, `sweep`.
 
 Kinds never mix: a code is no PAR id.
 """
@@ -84,6 +84,12 @@ def change(tx: Session, kind: Kind, secret: str, *, grant_id: str | None = None,
     if known := find(tx, kind, secret):
         grant_id = grant_id or known.grant_id
         _ANSWER.run(tx, kind_=kind, secret=digest(secret), body_=known.body | body, grant_id_=grant_id)
+
+
+def keep(tx: Session, kind: Kind, grant_id: str, until: datetime) -> None:
+    """Those of a grant that are not used up live on until then."""
+    unused = TABLE.c.grant_id == grant_id, TABLE.c.kind == kind, TABLE.c.used_at.is_(None)
+    tx.connection().execute(update(TABLE).where(*unused).values(expires_at=until))
 
 
 def remember(tx: Session, kind: Kind, secret: str, until: datetime) -> bool:

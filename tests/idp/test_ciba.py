@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from httpx2 import Response
 from jose import jwt as second_opinion
 from jwt.algorithms import ECAlgorithm
-from sqlalchemy import update
+from sqlalchemy import select, update
 from starlette.testclient import TestClient
 
 from idp.accounts.actions import deactivate
@@ -18,7 +18,7 @@ from idp.accounts.models import Account
 from idp.clients.actions import register_client
 from idp.clients.rules import CIBA, REFRESH, AuthMethod
 from idp.login.models import AuthorizationRequest
-from idp.oidc.ciba import MOST_OF_ONE
+from idp.oidc.ciba import MOST_OF_ONE, MOST_WAITING
 from shared import clock
 from shared.ids import new_id
 from tests.idp.conftest import ISSUER, PASSWORD, House, web_client
@@ -37,6 +37,7 @@ def house(house: House) -> House:
 
 
 KIOSK = {"client_id": "kiosk"}
+COLUMNS = AuthorizationRequest.__table__.c.keys()
 
 
 def ask(house: House, **changes: str | None) -> Response:
@@ -284,6 +285,16 @@ def test_metadata_tell_of_poll_mode_alone(house: House) -> None:
     assert metadata["backchannel_authentication_endpoint"] == f"{ISSUER}/bc-authorize"
     assert metadata["backchannel_token_delivery_modes_supported"] == ["poll"]
     assert "ES256" in metadata["backchannel_authentication_request_signing_alg_values_supported"]  # left out, none is taken
+
+
+def test_requests_of_another_kind_do_not_hide_those_that_wait(house: House) -> None:
+    claims = json.dumps({"id_token": {"sub": {"value": house.filled.subject}}})
+    begin(house.browser(), claims=claims)
+    with house.db.write() as tx:
+        row = {column: getattr(tx.scalars(select(AuthorizationRequest)).one(), column) for column in COLUMNS}
+        tx.add_all(AuthorizationRequest(**row | {"id": new_id()}) for _ in range(5 * MOST_WAITING))
+    assert ask(house).is_success
+    assert "Hồ sơ 42" in at_home(house)[1].text
 
 
 def test_only_so_many_requests_wait_for_a_person(house: House) -> None:

@@ -2,14 +2,18 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import jwt
 import pytest
+import time_machine
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from httpx2 import Response
 
 from idp.clients.rules import AuthMethod, Profile
+from idp.oidc.sweeping import sweep
+from shared import clock
 from tests.idp.conftest import ISSUER, House
 from tests.idp.signed import CB, Key, Rp, b64, now, register_rp
 from tests.idp.walk import VERIFIER, answer_of, ask, begin, follow, sign_in, tokens, who
@@ -181,6 +185,19 @@ def test_a_public_clients_refresh_token_belongs_to_the_key(house: House) -> None
     second = spa_renew(house, first["refresh_token"], key.proof("POST", TOKEN)).json()
     assert second["token_type"] == "DPoP"
     assert spa_renew(house, second["refresh_token"], None).json()["error"] == "invalid_grant"
+
+
+def test_a_refresh_token_that_stays_lives_on_by_its_use(house: House) -> None:
+    rp, browser = register_rp(house, house.machine()), house.browser()
+    got = rp.exchange(answer_of(sign_in(browser, follow(browser, browser.get(rp.pushed()))))["code"]).json()
+    for days in (20, 40):
+        with time_machine.travel(clock.now() + timedelta(days=days)):
+            rp.nonce = None
+            sweep(house.db, {})
+            assert rp.renew(got["refresh_token"]).is_success
+    with time_machine.travel(clock.now() + timedelta(days=71)):
+        rp.nonce = None
+        assert rp.renew(got["refresh_token"]).json()["error"] == "invalid_grant"
 
 
 def test_a_confidential_clients_refresh_token_takes_a_new_key(house: House) -> None:

@@ -88,6 +88,8 @@ def _id(call: Call, token: str) -> Presented | None:
         said = verify(token, keys, call.now, issuer=call.settings.issuer, audience=call.caller.id, typ="jwt")
     except InvalidToken:
         return None
+    if call.now.timestamp() >= said["exp"]:  # ours was the clock that it was made by: no leeway
+        return None
     session_id = session_of(call.settings, call.caller, str(said.get("sid")))
     given = select(Grant.id).where(Grant.session_id == session_id, Grant.client_id == call.caller.id)
     grant_id = call.tx.scalars(given.where(Grant.revoked_at.is_(None)).order_by(Grant.created_at.desc()).limit(1)).first()
@@ -111,7 +113,10 @@ def _scopes(call: Call, subject: Presented) -> list[str]:
 def _asked(call: Call, subject: Presented, actor: Presented | None) -> dict[str, Any]:
     resources = asked_resources(call.pairs, call.caller, "resource", "audience") or call.caller.audiences
     asked: dict[str, Any] = {"resources": resources}
-    if details := subject.claims.get("authorization_details"):
+    # A person allows details each time anew, and then to one client.
+    allowed = subject.client_id == call.caller.id or call.caller.trusted
+    given = subject.claims.get("authorization_details", []) if allowed else []
+    if details := [one for one in given if one["type"] in call.caller.details_types]:
         asked["details"] = details
     if acting := _acting(call, subject, actor):
         asked["act"] = acting
