@@ -19,7 +19,8 @@ from meetings.bodies.models import Member
 from meetings.rehearsal import actions, rules
 from meetings.rehearsal.crowd import Crowd
 from meetings.rehearsal.line import Lateness, Requests, Server
-from meetings.rehearsal.models import FigureView, Progress, Result
+from meetings.rehearsal.models import FigureView, Progress, Result, sitting
+from meetings.rehearsal.problems import HouseSitting
 from meetings.rehearsal.rules import Ballot
 from meetings.rehearsal.session import Course
 from meetings.voting.models import Ballot as StoredBallot
@@ -32,7 +33,8 @@ Tell = Callable[[Progress], None]
 
 
 def run(db: Database, origin: str, url: str, rehearsal_id: str, told: Tell = lambda _progress: None) -> Result | None:
-    """Rehearse against `url`, whose sockets want `origin`. None: another process has it, or it came to nothing."""
+    """Rehearse against `url`, whose sockets want `origin`. None: another process has it, or it came to nothing. `HouseSitting`
+    where a meeting is opened meanwhile."""
     actions.clear_away(db, now())
     with db.write() as tx:
         begun = actions.begin(tx, now(), rehearsal_id)
@@ -45,10 +47,17 @@ def run(db: Database, origin: str, url: str, rehearsal_id: str, told: Tell = lam
         with db.write() as tx:
             actions.tell(tx, rehearsal_id, progress)
 
+    def go_on(progress: Progress) -> None:
+        """What is opened meanwhile shares the server with nobody who is not there."""
+        with db.read() as tx:
+            if lively := sitting(tx, now()):
+                raise HouseSitting(title=lively.title)
+        tell(progress)
+
     result = None
     try:
         with _interruptible(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            result = runner.run(_measure(db, Crowd(_members(db, copy_id), Requests(url, copy_id, secret), origin), tell))
+            result = runner.run(_measure(db, Crowd(_members(db, copy_id), Requests(url, copy_id, secret), origin), go_on))
     finally:
         tell(Progress(step="clearing", percent=98))
         actions.end(db, now(), rehearsal_id, result)

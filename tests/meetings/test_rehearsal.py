@@ -290,6 +290,16 @@ def test_what_died_without_a_word_is_cleared_away(db, house):
     assert state_of(db, rehearsal_id) == State.BROKEN
 
 
+def test_a_rehearsal_makes_way_for_a_meeting_that_is_opened_meanwhile(db, house):
+    rehearsal_id = ask(db, house.meeting_id)
+    house.open()
+    before = kept(db)
+    with pytest.raises(HouseSitting):
+        run(db, "http://localhost", "http://127.0.0.1:1", rehearsal_id)
+    assert state_of(db, rehearsal_id) == State.BROKEN
+    assert kept(db) == before
+
+
 def test_a_process_that_cannot_begin_leaves_a_broken_rehearsal(house, db, monkeypatch):
     monkeypatch.setattr(process, "COMMAND", ["false"])
     rehearsal_id = ask(db, house.meeting_id)
