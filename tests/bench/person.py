@@ -27,6 +27,7 @@ class Target:
     introspection: str = "/introspect"
     client_id: str = "bench-es256"
     client_secret: str = ""
+    resource: str = ""  # an API whose access tokens are signed (RFC 9068)
     machine_id: str = ""  # the client of the client credentials grant, where that must be another
     accounts: int = 200
     username_field: str = "username"
@@ -58,6 +59,10 @@ class Person:
 
     async def client_credentials(self) -> None:
         await self._token(self.target.machine_id, grant_type="client_credentials")
+
+    async def signed_credentials(self) -> None:
+        told = await self._token(self.target.machine_id, grant_type="client_credentials", resource=self.target.resource)
+        assert told["access_token"].count(".") == 2
 
     async def refresh(self) -> None:
         again = await self._token(grant_type="refresh_token", refresh_token=self.tokens["refresh_token"])
@@ -127,9 +132,10 @@ class Person:
 SCENARIOS = {
     "sso": Person.sso,
     "client_credentials": Person.client_credentials,
+    "signed_credentials": Person.signed_credentials,
     "refresh": Person.refresh,
     "userinfo": Person.userinfo,
     "introspection": Person.introspection,
     "login": Person.login,
 }
-WITHOUT_SESSION = ("client_credentials", "login")
+WITHOUT_SESSION = ("client_credentials", "signed_credentials", "login")

@@ -31,6 +31,7 @@ VAR = ROOT / "var" / "bench"
 DISK = Path("/var/tmp")  # noqa: S108 - outlives a restart, so it is no memory: commits reach a disk
 ALGORITHMS = ("ES256", "RS256")
 ACCOUNTS = 200
+RESOURCE = "https://api.example.test"
 READY_WITHIN = 60  # seconds
 SERVER_CORE, CLIENT_CORE = 0, 1
 TWO_CORES = {SERVER_CORE, CLIENT_CORE} <= os.sched_getaffinity(0)
@@ -116,7 +117,7 @@ def fill(url: str, accounts: int = ACCOUNTS) -> dict[str, str]:
             name="Đo tải",
             redirect_uris=(REDIRECT_URI,),
             grant_types=(CODE, REFRESH, CLIENT_CREDENTIALS),
-            audiences=("https://api.example.test",),
+            audiences=(RESOURCE,),
             trusted=True,
         )
         clients = {
@@ -139,7 +140,7 @@ def ours(url: str, database: str, postgres: int | None = None) -> Iterator[Provi
     environment = {"PUBLIC_URL": address, "DATABASE_URL": url, "SECRET": token_urlsafe(48)}
     with running(f"ours-{database}", on_server_core(*serve_command(port)), port, environment) as pid:
         targets = {
-            alg: Target(address=address, client_id=f"bench-{alg.lower()}", client_secret=secret)
+            alg: Target(address=address, client_id=f"bench-{alg.lower()}", client_secret=secret, resource=RESOURCE)
             for alg, secret in secrets.items()
         }
         parts = {"server": [pid]} | ({"database": [postgres]} if postgres else {})
@@ -189,6 +190,7 @@ def node() -> Iterator[Provider]:
         userinfo="/me",
         introspection="/token/introspection",
         client_secret=secret,
+        resource=RESOURCE,
         username_field="login",
     )
     with running("node", command, port, environment) as pid:

@@ -1,5 +1,6 @@
 // oidc-provider as its documentation starts it: its in-memory adapter, its development pages (which ask for no password).
-// Changed only so that it does the work that is measured: a grant without a consent page, refresh tokens for every sign-in.
+// Changed only so that it does the work that is measured: a grant without a consent page, refresh tokens for every sign-in,
+// a signed access token for who names a resource.
 import { generateKeyPairSync } from 'node:crypto'
 import Provider from 'oidc-provider'
 
@@ -27,6 +28,10 @@ const provider = new Provider(`http://127.0.0.1:${PORT}`, {
     devInteractions: { enabled: true },
     clientCredentials: { enabled: true },
     introspection: { enabled: true },
+    resourceIndicators: {
+      enabled: true,
+      getResourceServerInfo: () => ({ scope: '', accessTokenFormat: 'jwt', jwt: { sign: { alg: 'ES256' } } }),
+    },
   },
   issueRefreshToken: async () => true,
   rotateRefreshToken: true,
