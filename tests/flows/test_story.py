@@ -18,6 +18,9 @@ from tests.flows.person import Person
 
 TITLE = "Kỳ họp chuyên đề tháng 12"
 POLL = "Thông qua Nghị quyết về dự toán ngân sách"
+COUNTED = (
+    "self.channels = 0; self.BroadcastChannel = class extends BroadcastChannel { constructor(n) { super(n); channels++ } }"
+)
 
 
 class Story:
@@ -202,6 +205,7 @@ def test_3_a_delegate_reads_writes_and_finds(story):
 
 def test_3_a_second_device_of_the_same_person_shows_the_note(story):
     page = story.at("second", "member", "portrait")
+    page.add_init_script(COUNTED)
     story.go("second", "/m/MEETING")
     paper = next(one for one in story.person("member").state()["papers"].values() if one["title"].startswith("Du thao"))
     notes = story.person("member").must("GET", f"papers/{paper['id']}/notes")
@@ -212,6 +216,7 @@ def test_3_a_second_device_of_the_same_person_shows_the_note(story):
     page.get_by_role("button", name="Ghi chú của tôi").click()
     expect(page.get_by_text(re.compile(r"Nét bút")).first).to_be_visible()
     story.check("second", "dark")
+    assert page.evaluate("channels") == 1, "an open paper listens once to the other tabs, and rests"
     assert len(notes) == 1
     stranger = story.person("member", 1).must("GET", f"papers/{paper['id']}/notes")
     assert stranger == []
@@ -351,6 +356,8 @@ def test_7_the_signed_minutes_verify_and_one_flipped_byte_does_not(story, tmp_pa
     assert checked.stdout.count("Signature is Valid") == 2
     visitor = Screen(story.browser, story.demo, java_script_enabled=False)
     visitor.page.goto(story.demo.facts["meetings"] + "/verify")
+    here, other = (visitor.page.locator(f"nav :text-is('{name}')").bounding_box() for name in ("Tiếng Việt", "English"))
+    assert here["y"] + here["height"] / 2 == other["y"] + other["height"] / 2, "the languages stand on one line"
     visitor.page.locator("input[type=file]").first.set_input_files(str(good))
     visitor.page.locator("form button").first.click()
     expect(visitor.page.get_by_text("Nguyễn Thị Hồng Hạnh").first).to_be_visible(timeout=60_000)
