@@ -124,7 +124,6 @@ def keep_alive(tx: Session, now: datetime, settings: IdpSettings, living: Living
         if living.expires_at and until - living.expires_at > TOUCH_EVERY:
             audit.hold(tx)
             tx.connection().execute(update(GRANTS).where(GRANTS.c.id == living.grant_id).values(expires_at=until))
-            store.keep(tx, Kind.REFRESH_TOKEN, living.grant_id, until)
     elif now - living.session_seen_at > TOUCH_EVERY:
         audit.hold(tx)
         tx.connection().execute(update(SESSIONS).where(SESSIONS.c.id == living.session_id).values(last_seen_at=now))

@@ -27,6 +27,7 @@ _PUT = Prepared(insert(TABLE), "kind", "digest", "grant_id", "body", "expires_at
 _FIND = Prepared(select(*_COLUMNS).where(*_THIS))
 _USE = Prepared(_CHANGE.where(TABLE.c.used_at.is_(None)).values(used_at=bindparam("now")).returning(*_COLUMNS))
 _GIVE_BACK = Prepared(_CHANGE.values(used_at=bindparam("before")))
+_KEEP = _CHANGE.values(expires_at=bindparam("until"))
 _ANSWER = Prepared(_CHANGE.values(body=bindparam("body_"), grant_id=bindparam("grant_id_")))
 
 
@@ -86,10 +87,9 @@ def change(tx: Session, kind: Kind, secret: str, *, grant_id: str | None = None,
         _ANSWER.run(tx, kind_=kind, secret=digest(secret), body_=known.body | body, grant_id_=grant_id)
 
 
-def keep(tx: Session, kind: Kind, grant_id: str, until: datetime) -> None:
-    """Those of a grant that are not used up live on until then."""
-    unused = TABLE.c.grant_id == grant_id, TABLE.c.kind == kind, TABLE.c.used_at.is_(None)
-    tx.connection().execute(update(TABLE).where(*unused).values(expires_at=until))
+def keep(tx: Session, kind: Kind, secret: str, until: datetime) -> None:
+    """One that is used more than once lives on until then."""
+    tx.connection().execute(_KEEP, {"kind_": kind, "secret": digest(secret), "until": until})
 
 
 def remember(tx: Session, kind: Kind, secret: str, until: datetime) -> bool:

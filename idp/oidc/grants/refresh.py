@@ -10,6 +10,7 @@ from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidRequestError, InvalidScopeError
 
 from idp.keys.sealing import derive
+from idp.login.sessions import TOUCH_EVERY
 from idp.oidc import store
 from idp.oidc.endpoint import Call
 from idp.oidc.issuing import asked_for, keep_alive, narrowed, revoke, tokens
@@ -50,6 +51,10 @@ def refresh(call: Call) -> dict[str, Any]:
         store.give_back(call.tx, Kind.REFRESH_TOKEN, sent, token)  # an honest mistake costs nobody the token
         raise
     keep_alive(call.tx, call.now, call.settings, living)
+    until = call.now + call.settings.offline_lifetime
+    if stays and living.offline and until - token.expires_at > TOUCH_EVERY:
+        audit.hold(call.tx)
+        store.keep(call.tx, kind, sent, until)
     return tokens(call, living, refresh_token=successor, again=again or stays)
 
 
