@@ -19,6 +19,13 @@ FINDINGS = """async () => {
   return JSON.stringify((await axe.run({ resultTypes: ['violations'] })).violations)
 }"""
 
+SMALL = """() => [...document.querySelectorAll('button, a[href], input, select, summary')].flatMap(one => {
+  const { left, top, width, height } = one.getBoundingClientRect(), x = left + width / 2, y = top + height / 2
+  if (one.closest('.unseen, .skip') || !one.checkVisibility({ visibilityProperty: true }) || y + 22 > innerHeight) return []
+  const hit = at => one.contains(document.elementFromPoint(x, at))
+  return height > 43 && hit(y - 21) && hit(y + 21) ? [] : [`${one.textContent.trim().slice(0, 40)}: ${Math.round(height)}`]
+})"""
+
 
 class Screen:
     """One person's browser. Remembers what went wrong in the page's console."""
@@ -89,6 +96,11 @@ class Screen:
         self.context.add_cookies([{"name": "lang", "value": language, "url": self.page.url}])
         self.page.reload()
         expect(self.page.locator(f"html[lang={language}] h1").first).to_be_attached()
+
+    def small(self) -> list[str]:
+        """What a finger does not hit well: less than 44 px, or cut into by what is pressed beside it."""
+        found: list[str] = self.page.evaluate(SMALL)
+        return found
 
     def close(self) -> None:
         self.context.close()

@@ -96,6 +96,7 @@ def watched(screen: Screen) -> Iterator[Page]:
 def test_an_invitation_can_be_answered_the_other_way_after_a_first_thought(house):
     screen = house.at(house.delegate, "/")
     row = screen.page.locator("article", has_text=house.title)
+    assert screen.small() == []
     row.get_by_role("button", name="Xin vắng").click()
     row.get_by_role("button", name="Thôi", exact=True).click()
     row.get_by_role("button", name="Nhận lời").click()

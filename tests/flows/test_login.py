@@ -48,9 +48,11 @@ def test_a_wrong_password_says_so_in_words_and_keeps_the_name(browser, demo):
     screen.page.goto(demo.facts["issuer"] + "/authorize?client_id=nobody")
     screen.check("dark", "en")
     screen.page.goto(demo.facts["issuer"])
+    assert screen.small() == []
     screen.check("dark", "en")
     screen.answer_sign_in(demo.people("member")[20], "không phải mật khẩu này")
     expect(screen.page.locator("#error-summary")).to_be_focused()
+    assert screen.small() == []
     assert screen.page.title().startswith("Lỗi:")
     screen.check("dark")
     screen.close()
