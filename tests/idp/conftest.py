@@ -28,6 +28,7 @@ from shared import clock, migrate
 from shared.audit import AuditEvent
 from shared.db import Database, forget
 from shared.ids import new_id
+from tests.client import QuickClient
 from tests.idp.opinions import SecondOpinions
 
 ISSUER = "https://id.example.test"
@@ -114,10 +115,10 @@ class House:
         return db
 
     def browser(self) -> TestClient:
-        return TestClient(SecondOpinions(self.app), base_url=ISSUER, follow_redirects=False, headers={"accept": "text/html"})
+        return QuickClient(SecondOpinions(self.app), base_url=ISSUER, follow_redirects=False, headers={"accept": "text/html"})
 
     def machine(self) -> TestClient:
-        return TestClient(SecondOpinions(self.app), base_url=ISSUER, follow_redirects=False)
+        return QuickClient(SecondOpinions(self.app), base_url=ISSUER, follow_redirects=False)
 
     def later(self, **span: float) -> None:
         """Every request from now on happens that much later."""
