@@ -21,7 +21,8 @@ FINDINGS = """async () => {
 
 SMALL = """() => [...document.querySelectorAll('button, a[href], input, select, summary')].flatMap(one => {
   const { left, top, width, height } = one.getBoundingClientRect(), x = left + width / 2, y = top + height / 2
-  if (one.closest('.unseen, .skip') || !one.checkVisibility({ visibilityProperty: true }) || y + 22 > innerHeight) return []
+  const words = getComputedStyle(one).display === 'inline' || one.closest('.unseen, .skip')
+  if (words || !one.checkVisibility({ visibilityProperty: true }) || y + 22 > innerHeight) return []
   const hit = at => one.contains(document.elementFromPoint(x, at))
   return height > 43 && hit(y - 21) && hit(y + 21) ? [] : [`${one.textContent.trim().slice(0, 40)}: ${Math.round(height)}`]
 })"""
