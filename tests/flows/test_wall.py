@@ -66,6 +66,10 @@ def test_no_title_is_too_long_for_the_wall(browser, demo):
     chair.must("POST", f"speeches/{speech}/give")
     shows(member.name)
     stood = wall.locator(".clock").last.bounding_box()
+    desk = Screen(browser, demo, "tablet").sign_in("chair", at=f"{demo.facts['meetings']}/m/{meeting}/chair")
+    expect(desk.page.get_by_text("đang phát biểu.")).to_be_in_viewport(ratio=1)
+    desk.check()
+    desk.close()
     chair.must("POST", f"speeches/{speech}/pause")
     shows("Tạm dừng")
     assert wall.locator(".clock").last.bounding_box() == stood, "the clock stands where it stood"
