@@ -13,6 +13,7 @@ from meetings import app as meetings_app
 from meetings.settings import MeetingsSettings
 from shared import migrate
 from shared.db import Database
+from tests.client import QuickClient
 from tests.conftest import new_database, servers
 from tests.makers import House, make_house
 from tests.meetings.issuer import Issuer
@@ -126,7 +127,7 @@ def application(issuer: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Fas
 def web(application: FastAPI, settings: MeetingsSettings, issuer: Issuer) -> Iterator[Web]:
     """The application with a database, a store, keys and a hub of the test's own."""
     application.state = meetings_app.build(settings).state
-    with TestClient(application, base_url=PUBLIC_URL) as client:
+    with QuickClient(application, base_url=PUBLIC_URL) as client:
         yield Web(client, issuer, make_house(application.state.db))
         if hasattr(application.state, "stop"):
             application.state.stop()
@@ -138,5 +139,5 @@ def world(sqlite_template: Path, issuer: Issuer, tmp_path_factory: pytest.TempPa
     folder = tmp_path_factory.mktemp("world")
     shutil.copy(sqlite_template, folder / "meetings.db")
     app = meetings_app.build(make_settings(f"sqlite:///{folder}/meetings.db", folder, issuer))
-    with TestClient(app, base_url=PUBLIC_URL) as client:
+    with QuickClient(app, base_url=PUBLIC_URL) as client:
         yield World(Web(client, issuer, None))

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from starlette.testclient import TestClient
 
 from meetings import app as meetings_app
 from meetings.access import actions as access
@@ -13,6 +12,7 @@ from meetings.agenda.models import Meeting
 from meetings.bodies.models import Member
 from meetings.voting.models import Poll
 from shared import clock
+from tests.client import QuickClient
 from tests.makers import House, make_house
 from tests.meetings.conftest import PUBLIC_URL, Web, make_settings
 from tests.meetings.issuer import Issuer
@@ -41,7 +41,7 @@ def standing(sqlite_template: Path, issuer: Issuer, tmp_path_factory: pytest.Tem
     shutil.copy(sqlite_template, folder / "meetings.db")
     settings = make_settings(f"sqlite:///{folder}/meetings.db", folder, issuer).model_copy(update={"relays": ROOM})
     app = meetings_app.build(settings)
-    with TestClient(app, base_url=PUBLIC_URL) as client:
+    with QuickClient(app, base_url=PUBLIC_URL) as client:
         web = Standing(client, issuer, None)
         web.theirs = make_house(app.state.db).open()
         with app.state.db.write() as tx:
