@@ -28,14 +28,14 @@ BEHIND = 10  # in niceness
 _queue = threading.BoundedSemaphore(AT_ONCE + WAITING)
 
 
-def _yield() -> None:
+def _stand_back() -> None:
     """Where the cores are short, tokens go before hashes: on Linux a thread has a niceness of its own (sched(7))."""
     who = os.PRIO_PROCESS, threading.get_native_id()
     with suppress(OSError):
         os.setpriority(*who, os.getpriority(*who) + BEHIND)
 
 
-_pool = ThreadPoolExecutor(AT_ONCE, "passwords", _yield)
+_pool = ThreadPoolExecutor(AT_ONCE, "passwords", _stand_back)
 
 
 def place() -> AbstractContextManager[None]:
