@@ -12,6 +12,7 @@ from cryptography.x509 import Certificate, load_pem_x509_certificates
 from pydantic import Field, model_validator
 
 from shared.settings import Settings
+from shared.trust import authorities
 
 
 class IdpSettings(Settings):
@@ -59,12 +60,9 @@ class IdpSettings(Settings):
     def outbound_names(self) -> frozenset[str]:
         return frozenset(one.strip() for one in self.outbound_hosts.split(",") if one.strip())
 
-    @cached_property
+    @property
     def outbound_trust(self) -> ssl.SSLContext:
-        context = ssl.create_default_context()
-        if self.outbound_ca:
-            context.load_verify_locations(self.outbound_ca)
-        return context
+        return authorities(self.outbound_ca)
 
     @property
     def offline_lifetime(self) -> timedelta:

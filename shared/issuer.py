@@ -10,6 +10,7 @@ import structlog
 
 from shared.problems import Unavailable
 from shared.tokens import Keys, import_keys, peek
+from shared.trust import authorities
 
 log = structlog.get_logger()
 FRESH = 3600.0  # seconds for which keys are taken without asking again
@@ -59,6 +60,6 @@ class IssuerKeys:
 
 
 def _get_json(url: str) -> dict[str, Any]:
-    answer = httpx2.get(url, timeout=5, follow_redirects=False)
+    answer = httpx2.get(url, timeout=5, follow_redirects=False, verify=authorities())
     answer.raise_for_status()
     return dict(answer.json())

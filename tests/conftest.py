@@ -12,9 +12,11 @@ import uuid
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import httpcore2
 import psycopg
 import pytest
 import structlog
@@ -55,6 +57,14 @@ def quick_passwords() -> Iterator[PasswordHasher]:
         patch.setattr(passwords, "_hasher", quick)
         patch.setattr(passwords, "_DUMMY", quick.hash("nobody's password"))
         yield real
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_clients() -> Iterator[None]:
+    """Each client of the tests would read the machine's authorities anew, 30 ms long, and most never meet TLS."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(httpcore2, "default_ssl_context", cache(httpcore2.default_ssl_context))
+        yield
 
 
 @pytest.fixture

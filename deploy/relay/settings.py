@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, model_validator
 
 from idp.clients.rules import is_loopback
 from shared.settings import FromEnvironment
+from shared.trust import authorities
 
 
 class RelaySettings(FromEnvironment):
@@ -52,7 +53,4 @@ class RelaySettings(FromEnvironment):
 
     def tls(self) -> ssl.SSLContext:
         """How the other sides are verified."""
-        context = ssl.create_default_context()
-        if self.upstream_ca:
-            context.load_verify_locations(self.upstream_ca)
-        return context
+        return authorities(self.upstream_ca)

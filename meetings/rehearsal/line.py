@@ -1,9 +1,7 @@
 """A simulated tablet's two ways to the server: its open line, and requests. Written for thousands in one process."""
 
 import asyncio
-import ssl
 from collections.abc import Callable
-from functools import cache
 from time import monotonic
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -18,6 +16,7 @@ from websockets.uri import parse_uri
 
 from meetings.rehearsal.door import write_pass
 from meetings.rehearsal.models import ServerView
+from shared.trust import authorities
 
 PATIENCE = 30.0  # seconds for an answer
 AT_ONCE = 64  # requests under way; what a slow server makes wait here counts as its time
@@ -25,12 +24,6 @@ AT_ONCE = 64  # requests under way; what a slow server makes wait here counts as
 
 class LineRefused(Exception):
     """The handshake ended with another status than 101, or with nothing."""
-
-
-@cache
-def _trust() -> ssl.SSLContext:
-    """The machine's own authorities, and those that `SSL_CERT_FILE` names."""
-    return ssl.create_default_context()
 
 
 class Line(asyncio.Protocol):
@@ -55,7 +48,7 @@ class Line(asyncio.Protocol):
         line = cls(url, origin, heard, ended)
         async with asyncio.timeout(PATIENCE):
             await loop.create_connection(
-                lambda: line, str(at.hostname), at.port or (443 if secure else 80), ssl=_trust() if secure else None
+                lambda: line, str(at.hostname), at.port or (443 if secure else 80), ssl=authorities() if secure else None
             )
             await line._opened
         return line
@@ -123,7 +116,7 @@ class Requests:
         self.url, self._secret, self._below = url, secret, f"{url}/api/meetings/{copy_id}"
         # A connection that rests is given up before the server does, which closes it after five seconds.
         many = httpx2.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE, keepalive_expiry=2.0)
-        self.http = httpx2.AsyncClient(timeout=PATIENCE, limits=many, verify=_trust())
+        self.http = httpx2.AsyncClient(timeout=PATIENCE, limits=many, verify=authorities())
         self._turn = asyncio.Semaphore(AT_ONCE)
 
     async def send(self, place: int, method: str, path: str, json: Any = None, **headers: str) -> httpx2.Response:
