@@ -6,7 +6,7 @@ Nobody else commits, rolls back or makes sessions: a test in tests/house greps f
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast
 
 from fastapi import Depends, Request
-from sqlalchemy import DateTime, Dialect, Engine, MetaData, text
+from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, text
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
@@ -76,11 +76,12 @@ class Database:
             if self.is_sqlite
             else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         )
-        self._writer = sessionmaker(self.engine, expire_on_commit=False, info={"db": self, **info})
+        self._writer = sessionmaker(expire_on_commit=False, info={"db": self, **info})
+        self._standing: Connection | None = None  # the one that writes to SQLite, for who has the turn
         self._turn = threading.Lock()
         self.wake = threading.Event()  # set when a job was added through this object
         self._reading = self.engine.execution_options(**reading)
-        self._reader = sessionmaker(self._reading, expire_on_commit=False, info={"db": self})
+        self._reader = sessionmaker(expire_on_commit=False, info={"db": self})
         self._in_loop = self.is_sqlite and alone
         self.turns = Turns(1 if self.is_sqlite else HELD, BUSY)
         self.writes = self.group("group-writes")  # for hot paths: one commit for many requests
@@ -106,17 +107,24 @@ class Database:
         fail with BUSY_SNAPSHOT, which no timeout mends. What was given to `after_commit` runs last.
         Without `forgets`, who writes what others keep says so: `forget_written`.
         """
-        with self._writer() as session:
-            with self._take_turn(waits), session.begin():
+        with self._take_turn(waits), self._writing() as connection, connection.begin():
+            with _session(self._writer, connection) as session:
                 session.info["until_written"] = {}  # who writes sees no more than this transaction has read
                 yield session
-                doubt.ful = False  # a route begins in one thread and may commit, on leaving this block, in another
-            if forgets:
-                self.kept_until_written = {}
-            for deed in session.info.pop("after_commit", []):
-                deed()
-            if doubt.ful:
-                raise Unavailable()
+            doubt.ful = False  # a route begins in one thread and may commit, on leaving this block, in another
+        if forgets:
+            self.kept_until_written = {}
+        for deed in session.info.pop("after_commit", []):
+            deed()
+        if doubt.ful:
+            raise Unavailable()
+
+    def _writing(self) -> AbstractContextManager[Connection]:
+        if not self.is_sqlite:
+            return self.engine.connect()
+        if self._standing is None:
+            self._standing = self.engine.connect()
+        return nullcontext(self._standing)
 
     @contextmanager
     def _take_turn(self, waits: bool) -> Iterator[None]:
@@ -134,8 +142,9 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """One consistent snapshot; writing through it fails on PostgreSQL and is a bug on SQLite."""
-        with self._reader() as session, session.begin():
-            session.info["until_written"] = self.kept_until_written  # of before the snapshot
+        before = self.kept_until_written
+        with self._reading.connect() as connection, connection.begin(), _session(self._reader, connection) as session:
+            session.info["until_written"] = before
             yield session
 
     def memory(self) -> Session:
@@ -166,7 +175,21 @@ class Database:
     def close(self) -> None:
         self.writes.close()
         self.reads.close()
+        if self._standing is not None:
+            self._standing.close()
         self.engine.dispose()
+
+
+@contextmanager
+def _session(made: sessionmaker[Session], connection: Connection) -> Iterator[Session]:
+    """In the connection's transaction, which it never ends itself: so a work that does without the ORM does not pay for it."""
+    session = made(bind=connection, join_transaction_mode="rollback_only")
+    session.info["connection"] = connection
+    try:
+        yield session
+        session.flush()
+    finally:
+        session.close()
 
 
 class NotKept(Exception):

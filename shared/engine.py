@@ -2,10 +2,11 @@
 
 import threading
 import time
+from sqlite3 import Error
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event, make_url
-from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 
 BUSY = 10  # seconds that a writer waits for its turn on SQLite
 UNASKED = 1  # seconds since a connection was used: then it is asked whether it still holds
@@ -56,7 +57,11 @@ def make_engine(url: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def on_begin(connection: Any) -> None:
-        connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get('sqlite_begin', 'IMMEDIATE')}")
+        statement = f"BEGIN {connection.get_execution_options().get('sqlite_begin', 'IMMEDIATE')}"
+        try:  # past SQLAlchemy, whose own way takes ten times as long
+            connection.connection.dbapi_connection.execute(statement)
+        except Error as error:
+            raise DBAPIError.instance(statement, None, error, Error, dialect=engine.dialect) from error
 
     return engine
 

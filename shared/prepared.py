@@ -46,7 +46,7 @@ def _read(row: Row, out_of: Readers) -> Row:
 
 def _driver(tx: Session) -> tuple[Dialect, Any, set[bytes] | None]:
     """Asked for once a transaction; sessions are not used again after it."""
-    connection = tx.connection()
+    connection = tx.info.get("connection") or tx.connection()
     known = connection.info.setdefault(PREPARED, set()) if connection.dialect.driver == "psycopg" else None
     tx.info["driver"] = driver = connection.dialect, connection.connection.dbapi_connection, known
     return driver

@@ -2,11 +2,11 @@
 
 from datetime import timedelta
 from functools import lru_cache
-from json import JSONEncoder
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from authlib.oauth2 import OAuth2Error
+from pydantic_core import to_json
 from starlette.responses import Response
 
 from idp.clients.models import Client
@@ -24,7 +24,6 @@ NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 _UNTOLD = {**NO_STORE, "Referrer-Policy": "no-referrer"}
 _RAW_UNTOLD = [(name.lower().encode(), value.encode()) for name, value in _UNTOLD.items()]
 _NO_STORE = [(b"content-type", b"application/json"), *((name.lower().encode(), NO_STORE[name].encode()) for name in NO_STORE)]
-_encode = JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), check_circular=False).encode
 
 
 def refusal(error: OAuth2Error) -> Response:
@@ -37,7 +36,7 @@ def refusal(error: OAuth2Error) -> Response:
 def issued(body: dict[str, Any], status: int = 200) -> Response:
     """JSON that nobody keeps; Starlette's own answer takes three times as long to make."""
     answer = _Finished(status_code=status)
-    answer.body = _encode(body).encode()
+    answer.body = to_json(body)
     answer.raw_headers = [*_NO_STORE, (b"content-length", b"%d" % len(answer.body))]
     return answer
 
