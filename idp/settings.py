@@ -64,7 +64,7 @@ class IdpSettings(Settings):
     def outbound_trust(self) -> ssl.SSLContext:
         return authorities(self.outbound_ca)
 
-    @property
+    @cached_property
     def offline_lifetime(self) -> timedelta:
         return timedelta(days=self.refresh_token_days)
 
@@ -72,14 +72,14 @@ class IdpSettings(Settings):
     def issuer(self) -> str:
         return self.public_url
 
-    @property
+    @cached_property
     def session_idle(self) -> timedelta:
         return timedelta(hours=self.session_idle_hours)
 
-    @property
+    @cached_property
     def session_absolute(self) -> timedelta:
         return timedelta(hours=self.session_hours)
 
-    @property
+    @cached_property
     def access_token_lifetime(self) -> timedelta:
         return timedelta(minutes=self.access_token_minutes)

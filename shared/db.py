@@ -124,6 +124,7 @@ class Database:
             return self.engine.connect()
         if self._standing is None:
             self._standing = self.engine.connect()
+            self._standing.detach()  # it takes no place in the pool
         return nullcontext(self._standing)
 
     @contextmanager

@@ -164,7 +164,7 @@ class Group:
             with open_transaction() as tx:
                 for one in batch:
                     one.result = one.work(tx)
-                    if tx.identity_map or tx.new:
+                    if tx.in_transaction():
                         tx.flush()
                         tx.expunge_all()  # what one has read is never another's truth
         except MustWait:

@@ -83,7 +83,7 @@ def _instant_out(value: datetime | None) -> str | None:
 
 
 def _instant_in(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text).replace(tzinfo=UTC)
+    return None if text is None else datetime.fromisoformat(text + "+00:00")
 
 
 class Prepared:

@@ -63,9 +63,7 @@ def start_session(
 
 
 def _remember(tx: Session, now: datetime, device: str, account_id: str) -> None:
-    into = postgresql.insert if tx.get_bind().dialect.name == "postgresql" else sqlite.insert
-    row = into(Remembered).values(device=device, account_id=account_id, at=now)
-    tx.connection().execute(row.on_conflict_do_update(index_elements=["device", "account_id"], set_={"at": now}))
+    _REMEMBER[tx.get_bind().dialect.name].run(tx, device=device, account_id=account_id, at=now)
 
 
 def is_alive(session: SignInSession, now: datetime, settings: IdpSettings) -> bool:
@@ -137,6 +135,11 @@ _SEEN = Prepared(
 )
 _PROOF = ("digest", "auth_time", "last_seen_at", "acr", "amr", "expires_at")
 _START = Prepared(insert(_TABLE), "id", "account_id", "user_agent", *_PROOF)
+_KEY = ["device", "account_id"]
+_REMEMBER = {
+    name: Prepared(here.on_conflict_do_update(index_elements=_KEY, set_={"at": here.excluded.at}), *_KEY, "at")
+    for name, here in (("postgresql", postgresql.insert(Remembered)), ("sqlite", sqlite.insert(Remembered)))
+}
 _RENEW = Prepared(update(_TABLE).where(_TABLE.c.id == bindparam("id_")), *_PROOF)
 
 

@@ -1,7 +1,6 @@
 """Rich authorization requests (RFC 9396): what exactly a client wants to do, judged, shown and narrowed."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 from authlib.oauth2 import OAuth2Error
@@ -64,7 +63,7 @@ def narrowed_details(params: Params, client: Client, living: Living) -> Living:
         granted = living.asked.get("details", [])
         if not all(any(_is_within(one, whole) for whole in granted) for one in named):
             raise InvalidDetails("The authorization_details are wider than the grant.")
-        return replace(living, asked=living.asked | {"details": named})
+        return living._replace(asked=living.asked | {"details": named})
     return living
 
 

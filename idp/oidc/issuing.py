@@ -1,6 +1,5 @@
 """Giving grants and what comes of them, and the one way to take it all back."""
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
 
@@ -140,4 +139,4 @@ def narrowed(tx: Session, living: Living, client: Client) -> Living:
     left = {"scopes": scopes, "offline": offline, "expires_at": until}
     tx.connection().execute(update(GRANTS).where(GRANTS.c.id == living.grant_id).values(left))
     forget_written(tx)
-    return replace(living, scopes=scopes, offline=offline, expires_at=until)
+    return living._replace(scopes=scopes, offline=offline, expires_at=until)

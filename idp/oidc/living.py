@@ -1,8 +1,7 @@
 """A grant with its session and its person, as one read gives them; and whether it still lives."""
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, exists, select
 from sqlalchemy.orm import Session
@@ -18,8 +17,7 @@ from shared.ids import digest
 from shared.prepared import Prepared
 
 
-@dataclass(frozen=True, slots=True)
-class Living:
+class Living(NamedTuple):
     grant_id: str
     client_id: str
     account_id: str
@@ -91,4 +89,4 @@ _READ = Prepared(
 def read_grant(tx: Session, grant_id: str, jti: str = "") -> Living | None:
     """None as well where the token `jti` was revoked by itself."""
     row = _READ.one(tx, id=grant_id, jti=digest(jti) if jti else "")
-    return Living(*row) if row else None
+    return Living._make(row) if row else None

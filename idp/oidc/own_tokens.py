@@ -1,6 +1,6 @@
 """An access token of ours that comes back: whose it is, and whether it still counts."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -58,7 +58,7 @@ def read_access_token(call: Call, token: str, audience: str | None = None) -> Ow
         return None
     if said != living.scopes or living.client_id != client.id:  # narrowed by refreshing, or exchanged by another client
         asked = living.asked if living.client_id == client.id else {}
-        living = replace(living, scopes=[scope for scope in living.scopes if scope in said], asked=asked)
+        living = living._replace(scopes=[scope for scope in living.scopes if scope in said], asked=asked)
     return OwnToken(claims | {"scope": " ".join(living.scopes)}, client, living)
 
 

@@ -1,7 +1,5 @@
 """Resource indicators (RFC 8707): which resource servers an access token is for."""
 
-from dataclasses import replace
-
 from authlib.oauth2 import OAuth2Error
 
 from idp.clients.models import Client
@@ -33,4 +31,4 @@ def narrowed_resources(pairs: Pairs, client: Client, living: Living) -> Living:
     named = named or [one for one in granted if one in client.audiences]
     if not set(named) <= set(granted) or (granted and not named):
         raise InvalidTarget("The grant is not for this resource.")
-    return replace(living, asked=living.asked | {"resources": named})
+    return living._replace(asked=living.asked | {"resources": named})

@@ -56,12 +56,12 @@ def code_that_works_twice(patch: pytest.MonkeyPatch) -> None:
 
 def grant_that_outlives_its_revocation(patch: pytest.MonkeyPatch) -> None:
     sound = Living.is_living
-    patch.setattr(Living, "is_living", lambda self, *rest: sound(replace(self, revoked_at=None), *rest))
+    patch.setattr(Living, "is_living", lambda self, *rest: sound(self._replace(revoked_at=None), *rest))
 
 
 def grant_that_outlives_its_session(patch: pytest.MonkeyPatch) -> None:
     sound = Living.is_living
-    patch.setattr(Living, "is_living", lambda self, *rest: sound(replace(self, session_ended_at=None), *rest))
+    patch.setattr(Living, "is_living", lambda self, *rest: sound(self._replace(session_ended_at=None), *rest))
 
 
 def sweep_that_forgets_what_was_revoked(patch: pytest.MonkeyPatch) -> None:

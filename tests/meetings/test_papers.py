@@ -320,11 +320,11 @@ def test_two_who_publish_at_once_let_a_version_out_once(house):
 )
 def test_no_transaction_is_open_while_a_paper_is_fetched_or_made(web, monkeypatch, path, where, name):
     """The store may be far away, and there are few places for those who wait for a process."""
-    pool, at_work, free = web.client.app.state.db.engine.pool, getattr(where, name), []
+    db, at_work, free = web.client.app.state.db, getattr(where, name), []
 
     def look(*arguments: Any, **named: Any) -> Any:
         # Asked more than once: the worker of the jobs takes a connection now and then.
-        free.append(any(not pool.checkedout() or time.sleep(0.01) for _ in range(200)))
+        free.append(any(not (db.engine.pool.checkedout() or db._turn.locked()) or time.sleep(0.01) for _ in range(200)))
         return at_work(*arguments, **named)
 
     paper_id = added(web)

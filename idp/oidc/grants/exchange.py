@@ -1,4 +1,4 @@
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -43,7 +43,7 @@ def exchange_token(call: Call) -> dict[str, Any]:
     subject, actor = _presented(call, "subject"), _presented(call, "actor")
     if subject is None or subject.living is None:
         raise InvalidRequestError("A subject_token of a person is needed.")
-    living = replace(subject.living, scopes=_scopes(call, subject), asked=_asked(call, subject, actor))
+    living = subject.living._replace(scopes=_scopes(call, subject), asked=_asked(call, subject, actor))
     _need_consent(call, living)
     until = datetime.fromtimestamp(subject.claims["exp"], UTC)
     token = claims.access_token(call.tx, call.now, call.settings, call.caller, living, call.key, latest=until)

@@ -1,9 +1,7 @@
 import hmac
 from base64 import urlsafe_b64encode
-from dataclasses import replace
 from datetime import timedelta
 from functools import cache
-from hashlib import sha256
 from typing import Any
 
 from authlib.oauth2 import OAuth2Error
@@ -68,7 +66,7 @@ def _asked_for(call: Call, living: Living) -> Living:
     asked = call.params["scope"].split()
     if not set(asked) <= set(living.scopes):
         raise InvalidScopeError("The scope is wider than the grant.")
-    return replace(living, scopes=[scope for scope in living.scopes if scope in asked])
+    return living._replace(scopes=[scope for scope in living.scopes if scope in asked])
 
 
 def _may_come_again(call: Call, token: Found, successor: str) -> bool:
@@ -79,8 +77,8 @@ def _may_come_again(call: Call, token: Found, successor: str) -> bool:
 
 def _successor(call: Call, token: str) -> str:
     """The token that follows: derived, so that it can be told twice though only its digest is kept."""
-    mac = hmac.new(_key(call.settings.secret.get_secret_value()), token.encode(), sha256)
-    return urlsafe_b64encode(mac.digest()).decode().rstrip("=")
+    mac = hmac.digest(_key(call.settings.secret.get_secret_value()), token.encode(), "sha256")
+    return urlsafe_b64encode(mac).decode().rstrip("=")
 
 
 @cache
