@@ -18,7 +18,7 @@ from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, text
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
-from shared.engine import BUSY, doubt, make_engine
+from shared.engine import BUSY, doubt, is_broken, make_engine
 from shared.group_commit import Group, MustWait
 from shared.problems import Unavailable
 from shared.turns import HELD, Turns
@@ -107,10 +107,12 @@ class Database:
         fail with BUSY_SNAPSHOT, which no timeout mends. What was given to `after_commit` runs last.
         Without `forgets`, who writes what others keep says so: `forget_written`.
         """
-        with self._take_turn(waits), self._writing() as connection, connection.begin():
+        with self._take_turn(waits), self._writing() as connection, connection.begin() as transaction:
             with _session(self._writer, connection) as session:
                 session.info["until_written"] = {}  # who writes sees no more than this transaction has read
                 yield session
+            if not transaction.is_active or is_broken(connection):
+                raise RuntimeError("an error of the database was passed over, and nothing of this is kept")
             doubt.ful = False  # a route begins in one thread and may commit, on leaving this block, in another
         if forgets:
             self.kept_until_written = {}
@@ -177,7 +179,9 @@ class Database:
         self.writes.close()
         self.reads.close()
         if self._standing is not None:
-            self._standing.close()
+            with self._take_turn(waits=True):
+                self._standing.close()
+                self._standing = None
         self.engine.dispose()
 
 

@@ -5,7 +5,8 @@ import time
 from sqlite3 import Error
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, make_url
+from psycopg.pq import TransactionStatus
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 
 BUSY = 10  # seconds that a writer waits for its turn on SQLite
@@ -64,6 +65,12 @@ def make_engine(url: str) -> Engine:
             raise DBAPIError.instance(statement, None, error, Error, dialect=engine.dialect) from error
 
     return engine
+
+
+def is_broken(connection: Connection) -> bool:
+    """Whether a statement has failed in PostgreSQL's transaction: its COMMIT would be a quiet ROLLBACK."""
+    driver: Any = connection.connection.dbapi_connection
+    return connection.dialect.name == "postgresql" and driver.pgconn.transaction_status == TransactionStatus.INERROR
 
 
 def _watch(engine: Engine) -> None:

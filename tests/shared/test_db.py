@@ -3,12 +3,14 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from fastapi import APIRouter
-from sqlalchemy import delete, event, select, text
+from sqlalchemy import delete, event, insert, select, text
 from sqlalchemy.exc import DBAPIError, StatementError
+from sqlalchemy.orm import Session
 
 import shared.db
 from shared.clock import now
@@ -26,6 +28,16 @@ def job(name: str, at: datetime | None = None) -> Job:
 def names(db: Database) -> list[str]:
     with db.read() as tx:
         return list(tx.scalars(select(Job.id).order_by(Job.id)))
+
+
+def twice_by_the_orm(tx: Session) -> None:
+    tx.expunge_all()
+    tx.add(job("a"))
+    tx.flush()
+
+
+def twice_by_core(tx: Session) -> None:
+    tx.execute(insert(Job).values(id="a", kind="test", body={}, run_at=now()))
 
 
 def test_what_is_written_is_there_for_the_next(db):
@@ -78,6 +90,22 @@ def test_a_commit_that_fails_calls_nothing(db):
     with pytest.raises(DBAPIError):
         fail()
     assert done == []
+
+
+@pytest.mark.parametrize("passed_over", [twice_by_the_orm, twice_by_core])
+def test_who_passes_over_an_error_of_the_database_is_never_told_that_all_is_kept(db, passed_over):
+    """PostgreSQL answers the COMMIT of a transaction in which a statement has failed by a quiet ROLLBACK."""
+    told = []
+    with suppress(RuntimeError), db.write() as tx:
+        tx.add(job("a"))
+        tx.flush()
+        after_commit(tx, lambda: told.append("a"))
+        with suppress(DBAPIError):
+            passed_over(tx)
+    assert told == names(db)
+    with db.write() as tx:
+        tx.merge(job("b"))
+    assert names(db)[-1] == "b"
 
 
 def test_a_reader_sees_one_moment_whatever_is_written_meanwhile(db):
