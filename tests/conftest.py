@@ -3,6 +3,7 @@
 The controlling process starts them; each worker makes databases of its own on them.
 """
 
+import gc
 import os
 import shutil
 import subprocess
@@ -42,6 +43,12 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[SERVERS] = " ".join(f"{name}={url}" for name, url in urls.items() if url)
     if "postgresql18" in servers():
         os.environ["TEST_POSTGRES_URL"] = new_database("postgresql18", "idp")
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected is never garbage: to look through it again and again stops all for up to a second."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
