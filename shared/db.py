@@ -189,7 +189,6 @@ class Database:
 def _session(made: sessionmaker[Session], connection: Connection) -> Iterator[Session]:
     """In the connection's transaction, which it never ends itself: so a work that does without the ORM does not pay for it."""
     session = made(bind=connection, join_transaction_mode="rollback_only")
-    session.info["connection"] = connection
     try:
         yield session
         session.flush()

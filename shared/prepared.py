@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from json import JSONDecoder, JSONEncoder
 from operator import itemgetter
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import JSON, Dialect
+from sqlalchemy import JSON, Connection, Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import UpdateBase
@@ -46,7 +46,7 @@ def _read(row: Row, out_of: Readers) -> Row:
 
 def _driver(tx: Session) -> tuple[Dialect, Any, set[bytes] | None]:
     """Asked for once a transaction; sessions are not used again after it."""
-    connection = tx.info.get("connection") or tx.connection()
+    connection = cast(Connection, tx.bind)
     known = connection.info.setdefault(PREPARED, set()) if connection.dialect.driver == "psycopg" else None
     tx.info["driver"] = driver = connection.dialect, connection.connection.dbapi_connection, known
     return driver
