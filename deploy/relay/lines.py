@@ -23,7 +23,7 @@ from meetings.live.doors import TRY_LATER, retry_hint
 from meetings.live.hub import RESTART, SILENCE
 from meetings.live.relay import MISSED
 from meetings.live.socket import NO_ENTRY, wire_of
-from meetings.live.wires import MOST_FRAMES, PING, TOO_SLOW, Wire
+from meetings.live.wires import MOST_FRAMES, TOO_SLOW, Wire
 
 log = structlog.get_logger()
 LARGEST = 64 << 20  # bytes of a message from upstream: the snapshot of a large meeting
@@ -50,14 +50,15 @@ class Tablet:
         self.wire = wire
         wire.attach(self)
         for frame in self._early:
-            wire.write(frame, grant=True)
+            wire.write_large(frame)
         self._early.clear()
         if self._ended:
             wire.end(*self._ended)
 
-    def write(self, frame: bytes, grant: bool) -> None:
+    def write(self, frame: bytes, head: dict[str, Any]) -> None:
         if self.wire:
-            self.wire.write(frame, grant=grant)
+            way = self.wire.write_large if "large" in head else self.wire.ping if "ping" in head else self.wire.write
+            way(frame)
         elif len(self._early) < MOST_FRAMES:
             self._early.append(frame)
         else:
@@ -218,11 +219,9 @@ class Lines:
                 frame = self._kept[head["kept"]]
             elif "keep" in head:
                 self._kept[head["keep"]] = frame
-            if "ping" in head:
-                frame += PING
             for number in head["to"]:
                 if tablet := self.tablets.get(number):
-                    tablet.write(frame, "grant" in head)
+                    tablet.write(frame, head)
         elif tablet := self.tablets.get(head.get("in") or head["out"]):
             if "out" in head:
                 del self.tablets[tablet.number]  # upstream knows

@@ -16,7 +16,7 @@ from meetings.live.doors import retry_hint
 from meetings.live.frames import BridgesFrame, EventsFrame, Frame, HeartbeatFrame, Hello, PresenceFrame, TurnoutFrame
 from meetings.live.log import Level
 from meetings.live.presence import HINT, Presence, Present
-from meetings.live.wires import PING, Way, finished
+from meetings.live.wires import Way, finished
 from shared.clock import now
 from shared.db import Database
 
@@ -82,7 +82,8 @@ class Listener:
 class Room:
     seq: int
     epoch: str
-    listeners: dict[Level, set[Listener]] = field(default_factory=lambda: {level: set() for level in Level})
+    # In the order in which they came, and so lie in memory: told in a set's order, they cost a tenth more.
+    listeners: dict[Level, dict[Listener, None]] = field(default_factory=lambda: {level: {} for level in Level})
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
     turnout: TurnoutFrame | None = None
@@ -96,13 +97,13 @@ class Room:
     def everybody(self) -> list[Listener]:
         return [listener for level in Level for listener in self.listeners[level]]
 
-    async def say(self, frames: Mapping[Level, bytes]) -> None:
+    async def say(self, frames: Mapping[Level, bytes], *, ping: bool = False) -> None:
         """Write to every listener the finished frame of its level; the desk first, which conducts."""
         for level in sorted(frames, reverse=True):
             frame, told = frames[level], list(self.listeners[level])
             for start in range(0, len(told), AT_ONCE):
                 for listener in told[start : start + AT_ONCE]:
-                    listener.wire.write(frame)
+                    listener.wire.ping(frame) if ping else listener.wire.write(frame)
                 if start + AT_ONCE < len(told):
                     await asyncio.sleep(0)
 
@@ -149,7 +150,7 @@ class Hub:
 
     def join(self, room: Room, listener: Listener) -> None:
         """From here on the listener is told everything; what it then reads of the past may overlap, never gap."""
-        room.listeners[listener.level].add(listener)
+        room.listeners[listener.level][listener] = None
         room.present.moved = True
         self.of_session[listener.sid] += 1
         self.of_member[listener.member_id] += 1
@@ -175,7 +176,7 @@ class Hub:
             if not counter[name]:
                 del counter[name]
         if room := self._rooms.get(listener.meeting_id):
-            room.listeners[listener.level].discard(listener)
+            room.listeners[listener.level].pop(listener, None)
             room.present.moved = True
 
     def close(self) -> None:
@@ -219,7 +220,7 @@ class Hub:
         self._measure(self, meeting_id, room, instant)
         if instant >= room.beat_at + BEAT:
             room.beat_at = instant
-            await room.say(dict.fromkeys(Level, encode(HeartbeatFrame(head=room.seq)) + PING))
+            await room.say(dict.fromkeys(Level, encode(HeartbeatFrame(head=room.seq))), ping=True)
         for listener in room.everybody():
             if not listener.greeted and instant >= listener.joined_at + HELLO_WITHIN:
                 listener.wire.end(NOT_UNDERSTOOD)

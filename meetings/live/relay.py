@@ -10,7 +10,7 @@ What goes to several of them goes over the socket once. A message is one line of
     server: {"in": 7}
             {"out": 7, "code": 4401, "reason": ""}   as a close frame would end it
             {"to": [7, 8]} + a finished frame; with "keep": n it may come again as "kept": n, with "ping" a ping follows it,
-                                               "grant": see `Wire.write`
+                                               "large": see `Way.write_large`
 """
 
 import asyncio
@@ -96,9 +96,15 @@ class Line:
     def delay(self) -> float | None:
         return self.relay.wire.delay
 
-    def write(self, frame: bytes, *, grant: bool = False) -> None:
+    def write(self, frame: bytes, *, large: bool = False) -> None:
         if self.relay.lines.get(self.number) is self:
-            self.relay.tell(self.number, frame, grant)
+            self.relay.tell(self.number, frame, large)
+
+    def write_large(self, frame: bytes) -> None:
+        self.write(frame, large=True)
+
+    def ping(self, frame: bytes = b"") -> None:
+        self.write(frame + PING)
 
     def end(self, code: int, reason: str = "") -> None:
         if self.relay.lines.get(self.number) is self:
@@ -173,14 +179,14 @@ class Relay:
             self.say(**{"in": line.number})
             line.listener = self.front.join(found, line, via=self.client_id)
 
-    def tell(self, line: int, frame: bytes, grant: bool) -> None:
+    def tell(self, line: int, frame: bytes, large: bool) -> None:
         """Sent when this turn of the event loop is over; with the one before, if that says the same."""
         if not self._waiting:
             self.wire.loop.call_soon(self._send)
         if self._waiting and self._waiting[-1][1] == frame:
             self._waiting[-1][0].append(line)
         else:
-            self._waiting.append(([line], frame, grant))
+            self._waiting.append(([line], frame, large))
 
     def say(self, **head: Any) -> None:
         self._send()  # what was told before comes before
@@ -188,13 +194,14 @@ class Relay:
 
     def _send(self) -> None:
         waiting, self._waiting = self._waiting, []
-        for lines, frame, grant in waiting:
-            head: dict[str, Any] = {"to": lines} | ({"grant": True} if grant else {})
+        for lines, frame, large in waiting:
+            head: dict[str, Any] = {"to": lines} | ({"large": True} if large else {})
             if frame.endswith(PING):  # the relay's own matter: it hears the answers
                 head["ping"], frame = True, frame.removesuffix(PING)
             if len(frame) >= KEPT_FROM:
                 head |= self._keep(frame)
-            self.wire.write(_message(head, b"" if "kept" in head else frame), grant=grant)
+            message = _message(head, b"" if "kept" in head else frame)
+            self.wire.write_large(message) if large else self.wire.write(message)
 
     def _keep(self, frame: bytes) -> dict[str, int]:
         """What is told now and again stays with the relay: a snapshot crosses once, however many come in."""
@@ -223,7 +230,7 @@ class Relay:
             elif self.wire.loop.time() > self.wire.heard_at + SILENCE:
                 self.wire.cut()
             else:
-                self.wire.write(PING)
+                self.wire.ping()
 
     def gone(self) -> None:
         self._watching.cancel()

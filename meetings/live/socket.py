@@ -136,7 +136,7 @@ class Front:
 
     async def _tell(self, listener: Listener, hello: Hello) -> None:
         try:
-            listener.wire.write(await self._catch_up(listener.meeting_id, listener.level, hello), grant=True)
+            listener.wire.write_large(await self._catch_up(listener.meeting_id, listener.level, hello))
         except SQLAlchemyError:
             listener.wire.end(RESTART, retry_hint(1))
 

@@ -9,6 +9,7 @@ Measured by `make bench-live` (`docs/performance.md` has the table); uvicorn sta
 import asyncio
 import logging
 import struct
+from collections.abc import Callable
 from functools import cache
 from typing import Any, Protocol
 
@@ -48,7 +49,15 @@ class Way(Protocol):
     @property
     def delay(self) -> float | None: ...
 
-    def write(self, frame: bytes, *, grant: bool = False) -> None: ...
+    @property
+    def write(self) -> Callable[[bytes], None]:
+        """Send a finished frame. A reader who lets too much wait is let go."""
+
+    def write_large(self, frame: bytes) -> None:
+        """The same with an answer that it asked for itself: so much more may wait."""
+
+    def ping(self, frame: bytes = b"") -> None:
+        """The same, and a ping after it."""
 
     def end(self, code: int, reason: str = "") -> None: ...
 
@@ -77,16 +86,18 @@ def finished(content: bytes, opcode: Opcode = Opcode.TEXT) -> bytes:
 class Wire(WebSocketsSansIOProtocol):
     """uvicorn's protocol; in the ASGI scope it stands under `extensions`, as `wire`."""
 
+    __slots__ = ("write",)  # one place in memory, where the dictionary has several: that is felt when 3,500 are told
     ear: Ear | None = None
     heard_at = 0.0  # by the loop's clock, anything: also the answer to a ping
     delay: float | None = None  # seconds that the last answer to a ping took
     _pinged_at = 0.0  # the oldest ping that waits for its answer; 0: none
     _wide = 1  # tablets for which it carries
-    _unsent = 0  # frames since the transport was last seen empty
+    _unsent = 0  # frames since the transport was last empty
     _granted = 0  # bytes beyond MOST_BYTES, while one large frame is under way
     _allowance = FRAMES_AT_ONCE
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
+        self.write: Callable[[bytes], None] = _nothing  # the transport's own, while nothing waits there
         super().__init__(*arguments, **named)
         self.logger = self.conn.logger = log
 
@@ -106,6 +117,8 @@ class Wire(WebSocketsSansIOProtocol):
         if self.disconnected:
             ear.gone()
             return
+        self.transport.set_write_buffer_limits(1)  # to be told when it is empty, and when not
+        self.write = self._queue if self.transport.get_write_buffer_size() else self.transport.write
         while not said.empty():
             if text := said.get_nowait().get("text"):
                 self._hear(str(text))
@@ -113,30 +126,39 @@ class Wire(WebSocketsSansIOProtocol):
             self.read_paused = False
             self.transport.resume_reading()
 
-    def write(self, frame: bytes, *, grant: bool = False) -> None:
-        """Send a finished frame. A reader who lets too much wait is let go; `grant`: this much more may wait, for one large
-        answer that it asked for itself."""
-        if self.close_sent:
-            return
-        waiting = self.transport.get_write_buffer_size()
-        if not waiting:
-            self._unsent = self._granted = 0
-        else:
-            self._unsent += 1
-            if waiting > MOST_BYTES * self._wide + self._granted or self._unsent > MOST_FRAMES * self._wide:
-                self.end(TOO_SLOW)
-                return
-        if grant:
+    def write_large(self, frame: bytes) -> None:
+        self.write(frame)
+        if not self.close_sent and self.transport.get_write_buffer_size():
             self._granted = len(frame)
-        if frame.endswith(PING):  # as heartbeats do; JSON ends otherwise
-            self._pinged_at = self._pinged_at or self.loop.time()
-        self.transport.write(frame)
+
+    def ping(self, frame: bytes = b"") -> None:
+        self._pinged_at = self._pinged_at or self.loop.time()
+        self.write(frame + PING)
+
+    def _queue(self, frame: bytes) -> None:
+        """`write`, while something waits."""
+        self._unsent += 1
+        waiting = self.transport.get_write_buffer_size()
+        if waiting > MOST_BYTES * self._wide + self._granted or self._unsent > MOST_FRAMES * self._wide:
+            self.end(TOO_SLOW)
+        else:
+            self.transport.write(frame)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self.write is not _nothing:
+            self._unsent, self.write = 0, self._queue
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self.write is not _nothing:
+            self._granted, self.write = 0, self.transport.write
 
     def end(self, code: int, reason: str = "") -> None:
         """Close with `code`; a side that does not answer is cut off."""
         if self.close_sent or self.disconnected:
             return
-        self.close_sent = True
+        self._stop_writing()
         try:
             self.conn.send_close(code, reason)
         except InvalidState:  # the other side was first
@@ -148,6 +170,9 @@ class Wire(WebSocketsSansIOProtocol):
     def cut(self) -> None:
         """Let go without a word of a side that says nothing."""
         self.transport.abort()
+
+    def _stop_writing(self) -> None:
+        self.close_sent, self.write = True, _nothing
 
     def widen(self, tablets: int, most_said: int) -> None:
         """Let it carry what so many tablets would, in messages of `most_said` bytes."""
@@ -214,7 +239,7 @@ class Wire(WebSocketsSansIOProtocol):
                 self._hear_beat(event.opcode)
             elif event.opcode is Opcode.CLOSE:
                 self.handle_close(event)
-                self.close_sent = True
+                self._stop_writing()
 
     def _stop_flood(self) -> None:
         """Nothing more is read, not even the answer to the close: the flood would go on until it comes."""
@@ -246,7 +271,7 @@ class Wire(WebSocketsSansIOProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self.close_sent = True
+        self._stop_writing()
         if self.ear is not None:
             ear, self.ear = self.ear, _deaf
             ear.gone()
@@ -259,7 +284,12 @@ class Wire(WebSocketsSansIOProtocol):
 
     def handle_parser_exception(self) -> None:
         super().handle_parser_exception()
+        self._stop_writing()
         self.close_timer = self.loop.call_later(CLOSE_WITHIN, self.transport.abort)
+
+
+def _nothing(_frame: bytes) -> None:
+    """`write` of a wire that is closed, or not yet anyone's."""
 
 
 class _Deaf:
