@@ -6,7 +6,7 @@ Nobody else commits, rolls back or makes sessions: a test in tests/house greps f
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, AsyncExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast
 
 from fastapi import Depends, Request
+from fastapi.concurrency import contextmanager_in_threadpool
 from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, text
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
@@ -77,15 +78,15 @@ class Database:
             else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         )
         self._writer = sessionmaker(expire_on_commit=False, info={"db": self, **info})
-        self._standing: Connection | None = None  # the one that writes to SQLite, for who has the turn
-        self._turn = threading.Lock()
+        self._standing: dict[Engine, Connection] = {}  # to SQLite: one to write and one to read, for who has its turn
+        self._turn, self._readers_turn = threading.Lock(), threading.Lock()
         self.wake = threading.Event()  # set when a job was added through this object
         self._reading = self.engine.execution_options(**reading)
         self._reader = sessionmaker(expire_on_commit=False, info={"db": self})
-        self._in_loop = self.is_sqlite and alone
+        self.in_loop = self.is_sqlite and alone
         self.turns = Turns(1 if self.is_sqlite else HELD, BUSY)
         self.writes = self.group("group-writes")  # for hot paths: one commit for many requests
-        self.reads = Group(self.read, "group-reads", at_once=self.read if self._in_loop else None)
+        self.reads = Group(self.read, "group-reads", at_once=self.read if self.in_loop else None)
         self.kept: Memories = {}  # see `kept`
         self.kept_until_written: Memories = {}
 
@@ -97,7 +98,7 @@ class Database:
     def group(self, name: str, *, pause: float = 0.0) -> Group:
         """A group of writers whose transactions are its own; who makes it closes it."""
         writes = partial(self.write, forgets=False)
-        return Group(writes, name, at_once=partial(writes, waits=False) if self._in_loop else None, pause=pause)
+        return Group(writes, name, at_once=partial(writes, waits=False) if self.in_loop else None, pause=pause)
 
     @contextmanager
     def write(self, *, waits: bool = True, forgets: bool = True) -> Iterator[Session]:
@@ -122,12 +123,13 @@ class Database:
             raise Unavailable()
 
     def _writing(self) -> AbstractContextManager[Connection]:
-        if not self.is_sqlite:
-            return self.engine.connect()
-        if self._standing is None:
-            self._standing = self.engine.connect()
-            self._standing.detach()  # it takes no place in the pool
-        return nullcontext(self._standing)
+        return self._stand(self.engine) if self.is_sqlite else self.engine.connect()
+
+    def _stand(self, engine: Engine) -> AbstractContextManager[Connection]:
+        if engine not in self._standing:
+            self._standing[engine] = engine.connect()
+            self._standing[engine].detach()  # it takes no place in the pool
+        return nullcontext(self._standing[engine])
 
     @contextmanager
     def _take_turn(self, waits: bool) -> Iterator[None]:
@@ -146,9 +148,22 @@ class Database:
     def read(self) -> Iterator[Session]:
         """One consistent snapshot; writing through it fails on PostgreSQL and is a bug on SQLite."""
         before = self.kept_until_written
-        with self._reading.connect() as connection, connection.begin(), _session(self._reader, connection) as session:
+        with self._connection() as connection, connection.begin(), _session(self._reader, connection) as session:
             session.info["until_written"] = before
             yield session
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        """To read with: on SQLite the one that stands, while nobody else reads."""
+        if not self.is_sqlite or not self._readers_turn.acquire(blocking=False):
+            with self._reading.connect() as connection:
+                yield connection
+            return
+        try:
+            with self._stand(self._reading) as connection:
+                yield connection
+        finally:
+            self._readers_turn.release()
 
     def memory(self) -> Session:
         """In place of a transaction, for work that may find all it needs among what is `kept`; else it ends in `NotKept`."""
@@ -178,10 +193,11 @@ class Database:
     def close(self) -> None:
         self.writes.close()
         self.reads.close()
-        if self._standing is not None:
-            with self._take_turn(waits=True):
-                self._standing.close()
-                self._standing = None
+        with self._take_turn(waits=True):
+            self._readers_turn.acquire(timeout=BUSY)
+            for connection in self._standing.values():
+                connection.close()
+            self._standing.clear()
         self.engine.dispose()
 
 
@@ -258,23 +274,17 @@ def lock(tx: Session, name: str, *, shared: bool = False) -> None:
         tx.execute(text(f"SELECT {verb}(hashtextextended(:name, 0))"), {"name": name})
 
 
-async def _writers_turn(request: Request) -> AsyncIterator[None]:
-    async with request.app.state.db.turns.take(writes=True):
-        yield
-
-
-async def _readers_turn(request: Request) -> AsyncIterator[None]:
-    async with request.app.state.db.turns.take(writes=False):
-        yield
-
-
-def _transaction(request: Request, _turn: Annotated[None, Depends(_writers_turn, scope="function")]) -> Iterator[Session]:
-    with request.app.state.db.write() as tx:
-        yield tx
-
-
-def _snapshot(request: Request, _turn: Annotated[None, Depends(_readers_turn, scope="function")]) -> Iterator[Session]:
-    with request.app.state.db.read() as tx:
+async def _open(request: Request, *, writes: bool) -> AsyncIterator[Session]:
+    """Opened and ended in the event loop where that waits for nobody; in a thread each of the two costs a turn of the pool."""
+    db: Database = request.app.state.db
+    async with db.turns.take(writes=writes), AsyncExitStack() as stack:
+        tx = None
+        if db.in_loop:
+            with suppress(MustWait):
+                tx = stack.enter_context(db.write(waits=False) if writes else db.read())
+        if tx is None:
+            opened = contextmanager_in_threadpool(db.write() if writes else db.read())
+            tx = await stack.enter_async_context(opened)
         yield tx
 
 
@@ -282,5 +292,5 @@ def _snapshot(request: Request, _turn: Annotated[None, Depends(_readers_turn, sc
 # so a ballot would be confirmed first and committed later, or not at all.
 # In a route, `Tx` stands after the caller: parameters are resolved in order, and nobody waits for a token to be
 # checked, or a file to be parsed, while holding SQLite's one write lock.
-Tx = Annotated[Session, Depends(_transaction, scope="function")]
-Read = Annotated[Session, Depends(_snapshot, scope="function")]
+Tx = Annotated[Session, Depends(partial(_open, writes=True), scope="function")]
+Read = Annotated[Session, Depends(partial(_open, writes=False), scope="function")]

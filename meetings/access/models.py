@@ -1,6 +1,6 @@
 from datetime import datetime
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from shared.db import Base, kept
@@ -41,8 +41,11 @@ class Epoch(Base):
     began_at: Mapped[datetime] = mapped_column(primary_key=True)
 
 
+_LAST_EPOCH = Prepared(select(Epoch.began_at).order_by(Epoch.began_at.desc()).limit(1))
+
+
 def epoch_began_at(tx: Session) -> datetime | None:
-    return kept(tx, "epoch", lambda: tx.scalar(select(func.max(Epoch.began_at))))
+    return kept(tx, "epoch", lambda: next((began_at for (began_at,) in _LAST_EPOCH.all(tx)), None))
 
 
 class Administrator(Base):
