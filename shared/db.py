@@ -1,20 +1,19 @@
-"""The database: base class, engine, and one transaction a request.
+"""The database: base class, engine, and one transaction a request (`shared.transactions` gives it to routes).
 
 Nobody else commits, rolls back or makes sessions: a test in tests/house greps for it.
 """
 
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractContextManager, AsyncExitStack, contextmanager, nullcontext, suppress
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
-from fastapi import Depends, Request
-from fastapi.concurrency import contextmanager_in_threadpool
 from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, text
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
@@ -84,6 +83,7 @@ class Database:
         self._reading = self.engine.execution_options(**reading)
         self._reader = sessionmaker(expire_on_commit=False, info={"db": self})
         self.in_loop = self.is_sqlite and alone
+        self.commits = ThreadPoolExecutor(1, "commits")  # of transactions that were opened in the event loop
         self.turns = Turns(1 if self.is_sqlite else HELD, BUSY)
         self.writes = self.group("group-writes")  # for hot paths: one commit for many requests
         self.reads = Group(self.read, "group-reads", at_once=self.read if self.in_loop else None)
@@ -98,7 +98,8 @@ class Database:
     def group(self, name: str, *, pause: float = 0.0) -> Group:
         """A group of writers whose transactions are its own; who makes it closes it."""
         writes = partial(self.write, forgets=False)
-        return Group(writes, name, at_once=partial(writes, waits=False) if self.in_loop else None, pause=pause)
+        at_once = partial(writes, waits=False) if self.in_loop else None
+        return Group(writes, name, at_once=at_once, ends_in=self.commits, pause=pause)
 
     @contextmanager
     def write(self, *, waits: bool = True, forgets: bool = True) -> Iterator[Session]:
@@ -125,11 +126,18 @@ class Database:
     def _writing(self) -> AbstractContextManager[Connection]:
         return self._stand(self.engine) if self.is_sqlite else self.engine.connect()
 
-    def _stand(self, engine: Engine) -> AbstractContextManager[Connection]:
+    @contextmanager
+    def _stand(self, engine: Engine) -> Iterator[Connection]:
         if engine not in self._standing:
             self._standing[engine] = engine.connect()
             self._standing[engine].detach()  # it takes no place in the pool
-        return nullcontext(self._standing[engine])
+        connection = self._standing[engine]
+        try:
+            yield connection
+        finally:
+            driver: Any = connection.connection.dbapi_connection
+            if driver.in_transaction:  # as a COMMIT that fails leaves it, and no pool ends it
+                driver.rollback()
 
     @contextmanager
     def _take_turn(self, waits: bool) -> Iterator[None]:
@@ -193,6 +201,7 @@ class Database:
     def close(self) -> None:
         self.writes.close()
         self.reads.close()
+        self.commits.shutdown()
         with self._take_turn(waits=True):
             self._readers_turn.acquire(timeout=BUSY)
             for connection in self._standing.values():
@@ -272,25 +281,3 @@ def lock(tx: Session, name: str, *, shared: bool = False) -> None:
     if tx.get_bind().dialect.name == "postgresql":
         verb = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
         tx.execute(text(f"SELECT {verb}(hashtextextended(:name, 0))"), {"name": name})
-
-
-async def _open(request: Request, *, writes: bool) -> AsyncIterator[Session]:
-    """Opened and ended in the event loop where that waits for nobody; in a thread each of the two costs a turn of the pool."""
-    db: Database = request.app.state.db
-    async with db.turns.take(writes=writes), AsyncExitStack() as stack:
-        tx = None
-        if db.in_loop:
-            with suppress(MustWait):
-                tx = stack.enter_context(db.write(waits=False) if writes else db.read())
-        if tx is None:
-            opened = contextmanager_in_threadpool(db.write() if writes else db.read())
-            tx = await stack.enter_async_context(opened)
-        yield tx
-
-
-# scope="function": FastAPI's default ends a `yield` dependency after the client has its answer,
-# so a ballot would be confirmed first and committed later, or not at all.
-# In a route, `Tx` stands after the caller: parameters are resolved in order, and nobody waits for a token to be
-# checked, or a file to be parsed, while holding SQLite's one write lock.
-Tx = Annotated[Session, Depends(partial(_open, writes=True), scope="function")]
-Read = Annotated[Session, Depends(partial(_open, writes=False), scope="function")]

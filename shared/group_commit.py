@@ -6,8 +6,10 @@ A hot path (token issuing, ballots) waits for its own commit all the same; it on
 import asyncio
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
@@ -54,16 +56,19 @@ class Group:
         name: str,
         *,
         at_once: Opening | None = None,
+        ends_in: Executor | None = None,
         pause: float = 0.0,
     ) -> None:
         """`at_once` opens a transaction in the event loop, or raises `MustWait` where it would have to wait for another:
-        the loop never does, for who holds up the other may be waiting for the loop.
+        the loop never does, for who holds up the other may be waiting for the loop. It is ended `ends_in` a thread where a
+        commit waits for the disk: meanwhile the loop reads the next requests, which share the next transaction.
 
         `pause`: least seconds between two transactions in the loop. Work that comes alone still runs at once.
         """
-        self._open, self._at_once = open_transaction, at_once
+        self._open, self._at_once, self._ends_in = open_transaction, at_once, ends_in
         self._pause, self._rests_until = pause, 0.0
         self._batches: dict[asyncio.AbstractEventLoop, list[_Waiting]] = {}  # futures belong to one loop
+        self._ending: set[asyncio.AbstractEventLoop] = set()
         self._waiting: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
         self._started = threading.Lock()
@@ -96,17 +101,41 @@ class Group:
                 loop.call_soon(self._run_batch, loop)
 
     def _run_batch(self, loop: asyncio.AbstractEventLoop) -> None:
+        if loop in self._ending:
+            return
         batch = self._batches.pop(loop)
         try:
-            done = self._together(batch, self._at_once or self._open)
-        except MustWait:
-            done = False
-        if done:
+            done = _done(batch, self._at_once or self._open)
+            if self._ends_in and not self._closed:
+                self._ending.add(loop)
+                ending = loop.run_in_executor(self._ends_in, done.close)
+                ending.add_done_callback(partial(self._ended, batch, loop))
+                return
+            done.close()
+        except BaseException as error:
+            self._failed(batch, error)
+        else:
+            _settle(batch)
+        if self._pause:
+            self._rests_until = loop.time() + self._pause
+
+    def _ended(self, batch: list[_Waiting], loop: asyncio.AbstractEventLoop, ending: "asyncio.Future[None]") -> None:
+        self._ending.remove(loop)
+        if self._pause:
+            self._rests_until = loop.time() + self._pause
+        if loop in self._batches:
+            self._run_batch(loop)
+        if error := ending.exception():
+            self._failed(batch, error)
+        else:
+            _settle(batch)
+
+    def _failed(self, batch: list[_Waiting], error: BaseException) -> None:
+        if len(batch) == 1 and not isinstance(error, MustWait):
+            batch[0].error = error
             _settle(batch)
         else:
             self._hand_over(batch)
-        if self._pause:
-            self._rests_until = loop.time() + self._pause
 
     def _hand_over(self, batch: list[_Waiting]) -> None:
         if self._closed:
@@ -130,7 +159,7 @@ class Group:
 
     def _serve(self) -> None:
         while batch := self._next():
-            if len(batch) == 1 or not self._together(batch, self._open):
+            if len(batch) == 1 or not self._together(batch):
                 for one in batch:
                     self._alone(one)
             for loop in {id(one.loop): one.loop for one in batch}.values():
@@ -155,26 +184,30 @@ class Group:
     def _alone(self, one: _Waiting) -> None:
         for _ in range(TRIES):
             one.error = None
-            self._together([one], self._open)
+            self._together([one])
             if getattr(getattr(one.error, "orig", None), "sqlstate", None) not in CROSSED:
                 break
 
-    def _together(self, batch: list[_Waiting], open_transaction: Opening) -> bool:
+    def _together(self, batch: list[_Waiting]) -> bool:
         try:
-            with open_transaction() as tx:
-                for one in batch:
-                    one.result = one.work(tx)
-                    if tx.in_transaction():
-                        tx.flush()
-                        tx.expunge_all()  # what one has read is never another's truth
-        except MustWait:
-            raise
+            _done(batch, self._open).close()
         except BaseException as error:
-            if len(batch) == 1:
-                batch[0].error = error
-                return True
-            return False
+            if len(batch) > 1:
+                return False
+            batch[0].error = error
         return True
+
+
+def _done(batch: list[_Waiting], open_transaction: Opening) -> ExitStack:
+    """A transaction with all the works in it, which closing commits."""
+    with ExitStack() as stack:
+        tx = stack.enter_context(open_transaction())
+        for one in batch:
+            one.result = one.work(tx)
+            if tx.in_transaction():
+                tx.flush()
+                tx.expunge_all()  # what one has read is never another's truth
+        return stack.pop_all()
 
 
 def _settle(batch: list[_Waiting]) -> None:

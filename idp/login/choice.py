@@ -15,7 +15,7 @@ from idp.login.models import AuthorizationRequest, Remembered
 from idp.login.requests import Stored, go_on
 from idp.login.sessions import Current
 from idp.pages.page import show
-from shared.db import Tx
+from shared.transactions import Tx
 
 MOST_SHOWN = 8
 router = APIRouter(include_in_schema=False)

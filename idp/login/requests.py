@@ -18,9 +18,9 @@ from idp.login.problems import CookiesNeeded, RequestExpired, RequestUnknown
 from idp.login.rules import REQUEST_LIFETIME
 from shared import audit
 from shared.clock import Now
-from shared.db import Tx
 from shared.ids import new_id
 from shared.prepared import Prepared
+from shared.transactions import Tx
 
 if TYPE_CHECKING:
     from idp.oidc.endpoint import Call

@@ -17,9 +17,9 @@ from idp.login.rules import TWO_FACTOR, half_way
 from idp.login.sessions import seen_session, start_session
 from idp.pages.page import show
 from shared.clock import Now
-from shared.db import Tx
 from shared.ids import digest
 from shared.problems import Problem
+from shared.transactions import Tx
 
 router = APIRouter(include_in_schema=False)
 

@@ -17,10 +17,11 @@ from idp.login.rules import PASSWORD, is_fresh
 from idp.settings import IdpSettings
 from shared import audit
 from shared.clock import Now
-from shared.db import Database, Tx, forget_written
+from shared.db import Database, forget_written
 from shared.ids import digest, new_id, new_token
 from shared.jobs import enqueue
 from shared.prepared import Prepared
+from shared.transactions import Tx
 
 ENDED = "session-ended"  # the job that tells the applications
 JOB_AFTER = timedelta(seconds=5)  # the page that follows a sign-out tells them itself, and needs to know what they answered

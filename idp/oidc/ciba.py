@@ -35,9 +35,10 @@ from idp.oidc.store import Kind
 from idp.pages.page import show
 from shared import audit
 from shared.clock import Now
-from shared.db import Tx, lock
+from shared.db import lock
 from shared.ids import digest
 from shared.tokens import LEEWAY, InvalidToken, out_of_time
+from shared.transactions import Tx
 
 HINTS = ("login_hint", "id_token_hint", "login_hint_token")
 MOST_MESSAGE = 64  # signs

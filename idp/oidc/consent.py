@@ -13,7 +13,7 @@ from idp.oidc.models import Consent
 from idp.pages.page import show
 from shared import audit
 from shared.clock import Now
-from shared.db import Tx
+from shared.transactions import Tx
 
 router = APIRouter(include_in_schema=False)
 

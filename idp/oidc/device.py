@@ -28,9 +28,9 @@ from idp.oidc.store import Kind
 from idp.pages.page import show
 from shared import audit
 from shared.clock import Now
-from shared.db import Tx
 from shared.ids import digest, short_code
 from shared.problems import Problem
+from shared.transactions import Tx
 
 SIGNS = 8  # 39 bits; with five tries in a quarter of an hour nobody guesses one that lives for ten minutes
 router = APIRouter(include_in_schema=False)

@@ -26,8 +26,8 @@ from idp.oidc.sid import session_of
 from idp.pages.page import show
 from idp.settings import IdpSettings
 from shared.clock import Now
-from shared.db import Tx
 from shared.ids import new_id
+from shared.transactions import Tx
 
 FIRST_TRY = 2.0  # seconds that a person waits for all applications together
 

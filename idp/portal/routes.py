@@ -19,8 +19,8 @@ from idp.portal.actions import end_everything, end_others, end_place, held_grant
 from idp.portal.rules import browser_and_system
 from shared import words
 from shared.clock import Now
-from shared.db import Tx
 from shared.problems import NotSignedIn
+from shared.transactions import Tx
 
 router = APIRouter(include_in_schema=False)
 

@@ -19,8 +19,8 @@ from idp.login.sessions import Current, end_session, living_sessions
 from idp.login.totp import address, readable
 from idp.pages.page import show
 from shared.clock import Now
-from shared.db import Tx
 from shared.problems import Problem
+from shared.transactions import Tx
 
 PAGE = "/second-factor"
 FRESH = timedelta(minutes=15)

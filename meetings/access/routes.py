@@ -9,7 +9,7 @@ from meetings.live.views import View
 from meetings.settings import MeetingsSettings
 from shared import tokens
 from shared.clock import Now
-from shared.db import Tx
+from shared.transactions import Tx
 
 router = APIRouter()
 LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"

@@ -18,8 +18,8 @@ from meetings.live.socket import issue_ticket
 from meetings.live.views import MeetingView, View
 from meetings.live.wire import WORDS, Wire
 from shared.clock import Now
-from shared.db import Read, Tx
 from shared.problems import Forbidden, NotFound
+from shared.transactions import Read, Tx
 
 router = APIRouter(prefix="/api/meetings")
 Title = Annotated[str, Field(min_length=1, max_length=500, pattern=WORDS)]

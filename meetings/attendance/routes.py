@@ -11,7 +11,7 @@ from meetings.bodies.routes import Managing, Uploaded
 from meetings.live.views import View
 from meetings.live.wire import Wire
 from shared.clock import Now
-from shared.db import Tx
+from shared.transactions import Tx
 
 router = APIRouter(prefix="/api/meetings/{meeting_id}")
 members_router = APIRouter(prefix="/api/bodies/{body_id}")

@@ -14,8 +14,8 @@ from meetings.live.views import MemberView, View
 from meetings.live.wire import WORDS, Wire
 from shared.caller import Caller
 from shared.clock import Now
-from shared.db import Read, Tx
 from shared.problems import Forbidden, NotFound
+from shared.transactions import Read, Tx
 
 router = APIRouter(prefix="/api/bodies")
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"

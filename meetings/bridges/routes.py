@@ -24,8 +24,8 @@ from meetings.live.log import Level
 from meetings.live.views import BridgeView, View
 from meetings.live.wire import WORDS, Wire
 from shared.clock import Now
-from shared.db import Read, Tx
 from shared.problems import NotFound
+from shared.transactions import Read, Tx
 
 router = APIRouter(prefix="/api/meetings/{meeting_id}/bridges/{bridge_id}")
 bodies_router = APIRouter(prefix="/api/bodies/{body_id}")

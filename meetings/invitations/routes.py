@@ -10,8 +10,8 @@ from meetings.invitations.models import Invitation, invitations_of
 from meetings.live.views import View
 from meetings.live.wire import Wire
 from shared.clock import Now
-from shared.db import Read, Tx
 from shared.problems import NotFound
+from shared.transactions import Read, Tx
 
 router = APIRouter(prefix="/api/meetings/{meeting_id}/invitations")
 

@@ -16,8 +16,8 @@ from meetings.minutes.rules import MinutesStage
 from meetings.papers.door import Shelf
 from shared.audit import canonical
 from shared.clock import Now
-from shared.db import Read, Tx
 from shared.problems import NotFound
+from shared.transactions import Read, Tx
 
 router = APIRouter(prefix="/api/meetings/{meeting_id}")
 Key = Literal["opening", "attendance", "content", "voting", "closing"]

@@ -16,7 +16,7 @@ from meetings.notes.models import Note, notes_by, notes_on
 from meetings.papers.actions import find_open
 from meetings.papers.door import Shelf
 from shared.clock import Now
-from shared.db import Read, Tx
+from shared.transactions import Read, Tx
 from shared.words import fold
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from meetings.papers.door import Shelf, TakenIn
 from meetings.papers.models import PRINCIPALS, Opened, Paper, papers_of, releases_of, versions_of
 from meetings.papers.rules import search
 from shared.clock import Now
-from shared.db import Read, Tx
+from shared.transactions import Read, Tx
 
 router = APIRouter(prefix="/api/meetings/{meeting_id}")
 Audience = Literal["all", "delegates", "desk"]

@@ -10,7 +10,7 @@ from meetings.rehearsal import actions
 from meetings.rehearsal.models import RehearsalView, rehearsals_of, view
 from meetings.rehearsal.rules import LEAST, MOST
 from shared.clock import Now
-from shared.db import Read, Tx
+from shared.transactions import Read, Tx
 
 router = APIRouter(prefix="/api/meetings/{meeting_id}/rehearsals")
 

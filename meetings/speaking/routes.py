@@ -8,7 +8,7 @@ from meetings.agenda.routes import Created
 from meetings.live.wire import Wire
 from meetings.speaking import actions
 from shared.clock import Now
-from shared.db import Tx
+from shared.transactions import Tx
 
 router = APIRouter(prefix="/api/meetings/{meeting_id}/speeches")
 

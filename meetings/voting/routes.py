@@ -15,8 +15,8 @@ from meetings.voting.box import Box
 from meetings.voting.models import counted_of, polls_of
 from meetings.voting.rules import Choice, PollStage
 from shared.clock import Now
-from shared.db import Read, Tx
 from shared.problems import NotFound
+from shared.transactions import Read, Tx
 
 router = APIRouter(prefix="/api/meetings/{meeting_id}/polls")
 items_router = APIRouter(prefix="/api/meetings/{meeting_id}/items/{item_id}")

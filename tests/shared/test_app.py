@@ -9,7 +9,6 @@ from sqlalchemy import select
 
 from shared import problems
 from shared.audit import AuditEvent, faults
-from shared.db import Read, Tx
 from shared.problems import (
     BadRequest,
     Conflict,
@@ -25,6 +24,7 @@ from shared.problems import (
     TooManyRequests,
     Unavailable,
 )
+from shared.transactions import Read, Tx
 from shared.words import say
 
 REFUSALS = {

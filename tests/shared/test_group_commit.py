@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import event, text
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
 from shared.db import Database
@@ -79,6 +79,48 @@ def test_a_work_is_told_only_after_its_commit(db: Database) -> None:
         return lines(db)
 
     assert asyncio.run(read_back()) == ["kept"]
+
+
+def test_while_a_commit_waits_for_the_disk_the_loop_goes_on_and_who_comes_meanwhile_shares_the_next(db: Database) -> None:
+    committing, gone_on, commits = threading.Event(), threading.Event(), list[Any]()
+
+    @event.listens_for(db.engine, "commit")
+    def wait(connection: Any) -> None:
+        commits.append(connection)
+        committing.set()
+        assert gone_on.wait(5), "the event loop stood still"
+
+    async def all_of_them() -> list[str]:
+        first = asyncio.create_task(db.writes.run(put("a")))
+        await asyncio.to_thread(committing.wait, 5)
+        others = [asyncio.create_task(db.writes.run(put(word))) for word in "bcd"]
+        await asyncio.sleep(0.05)
+        assert not first.done()
+        gone_on.set()
+        return await asyncio.gather(first, *others)
+
+    assert asyncio.run(all_of_them()) == ["a", "b", "c", "d"]
+    assert len(commits) == 2
+    assert lines(db) == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize("others", ["", "bcd"])
+def test_a_commit_that_fails_is_told_to_whom_it_concerns_and_takes_nothing_of_the_others_with_it(
+    db: Database, others: str
+) -> None:
+    with db.write() as tx:
+        tx.execute(text("CREATE TABLE child (line TEXT REFERENCES line (text) DEFERRABLE INITIALLY DEFERRED)"))
+
+    def orphan(tx: Session) -> None:
+        tx.execute(text("INSERT INTO child VALUES ('nobody')"))
+
+    async def together() -> list[Any]:
+        works = [orphan, *map(put, others)]
+        return await asyncio.gather(*(db.writes.run(work) for work in works), return_exceptions=True)
+
+    refused, *kept = asyncio.run(together())
+    assert isinstance(refused, IntegrityError)
+    assert kept == lines(db) == list(others)
 
 
 def test_several_event_loops_share_a_group(db: Database) -> None:

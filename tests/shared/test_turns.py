@@ -9,10 +9,10 @@ from fastapi import APIRouter
 from sqlalchemy import func, select
 
 from shared.clock import now
-from shared.db import Read, Tx
 from shared.ids import new_id
 from shared.jobs import Job
 from shared.problems import NotFound, Unavailable
+from shared.transactions import Read, Tx
 from shared.turns import Turns
 from tests.conftest import servers
 
