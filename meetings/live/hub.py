@@ -16,7 +16,7 @@ from meetings.live.doors import retry_hint
 from meetings.live.frames import BridgesFrame, EventsFrame, Frame, HeartbeatFrame, Hello, PresenceFrame, TurnoutFrame
 from meetings.live.log import Level
 from meetings.live.presence import HINT, Presence, Present
-from meetings.live.wires import Way, finished
+from meetings.live.ways import Way, finished
 from shared.clock import now
 from shared.db import Database
 
@@ -82,8 +82,7 @@ class Listener:
 class Room:
     seq: int
     epoch: str
-    # In the order in which they came, and so lie in memory: told in a set's order, they cost a tenth more.
-    listeners: dict[Level, dict[Listener, None]] = field(default_factory=lambda: {level: {} for level in Level})
+    listeners: dict[Level, dict[Listener, None]] = field(default_factory=lambda: {level: {} for level in Level})  # as they came
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
     turnout: TurnoutFrame | None = None

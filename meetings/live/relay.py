@@ -29,7 +29,8 @@ from meetings.live.doors import retry_hint
 from meetings.live.frames import Said
 from meetings.live.hub import BEAT, NOT_UNDERSTOOD, RESTART, SIGNED_OUT, SILENCE, Listener
 from meetings.live.socket import NO_ENTRY, TOO_MANY, Front, Refused, router, wire_of
-from meetings.live.wires import MOST_SAID, PING, Wire, finished
+from meetings.live.ways import PING, finished
+from meetings.live.wires import MOST_SAID, Wire
 from shared.app import record_refusal
 from shared.clock import now
 from shared.problems import Problem

@@ -16,7 +16,7 @@ from meetings.live.apply import apply
 from meetings.live.events import event_adapter
 from meetings.live.log import Level
 from meetings.live.views import State, View
-from meetings.live.wires import finished
+from meetings.live.ways import finished
 from shared.db import Database
 
 # Each room puts its part here (in meetings/app.py); `live` itself knows no room.

@@ -19,7 +19,8 @@ from meetings.live.hub import NOT_UNDERSTOOD, RESTART, Hub, Listener, Room, enco
 from meetings.live.log import Level
 from meetings.live.models import Ticket
 from meetings.live.snapshot import Snapshots
-from meetings.live.wires import Way, Wire
+from meetings.live.ways import Way
+from meetings.live.wires import Wire
 from shared.clock import now
 from shared.db import Database, kept
 from shared.ids import digest, new_token

@@ -8,10 +8,9 @@ Measured by `make bench-live` (`docs/performance.md` has the table); uvicorn sta
 
 import asyncio
 import logging
-import struct
 from collections.abc import Callable
 from functools import cache
-from typing import Any, Protocol
+from typing import Any
 
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -20,13 +19,14 @@ from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request
 from websockets.speedups import apply_mask
 
+from meetings.live.ways import PING, Ear
+
 MOST_BYTES = 1 << 20  # that wait for one reader; with more it is let go, and comes back to ask for what it missed
 MOST_FRAMES = 256
 MOST_SAID = 4096  # bytes of one message of a client
 FRAMES_PER_SECOND, FRAMES_AT_ONCE = 20.0, 100.0  # that a client may send
 CLOSE_WITHIN = 4.0  # seconds for the other side to answer a close
 TOO_SLOW, NOT_UNDERSTOOD = 4408, 4400
-PING = b"\x89\x00"
 
 # Arguments of uvicorn under which the sockets of this room work.
 SERVING: dict[str, Any] = {
@@ -38,49 +38,6 @@ SERVING: dict[str, Any] = {
 
 log = logging.getLogger("meetings.wires")
 log.setLevel(logging.WARNING)  # below that uvicorn's protocol tells addresses, and a ticket stands in them
-
-
-class Way(Protocol):
-    """What leads to one tablet: a `Wire`, or a line behind a relay."""
-
-    @property
-    def heard_at(self) -> float: ...
-
-    @property
-    def delay(self) -> float | None: ...
-
-    @property
-    def write(self) -> Callable[[bytes], None]:
-        """Send a finished frame. A reader who lets too much wait is let go."""
-
-    def write_large(self, frame: bytes) -> None:
-        """The same with an answer that it asked for itself: so much more may wait."""
-
-    def ping(self, frame: bytes = b"") -> None:
-        """The same, and a ping after it."""
-
-    def end(self, code: int, reason: str = "") -> None: ...
-
-    def cut(self) -> None: ...
-
-
-class Ear(Protocol):
-    """Who is told what a wire hears; in the event loop, and never after `gone`."""
-
-    def hear(self, text: str) -> None: ...
-
-    def gone(self) -> None: ...
-
-    def restart(self) -> None:
-        """The process ends: the wire is to be closed."""
-
-
-def finished(content: bytes, opcode: Opcode = Opcode.TEXT) -> bytes:
-    """A frame of the server (RFC 6455, 5.2), ready for any number of wires."""
-    size, first = len(content), 0x80 | opcode
-    if size < 126:
-        return bytes((first, size)) + content
-    return (struct.pack("!BBH", first, 126, size) if size < 1 << 16 else struct.pack("!BBQ", first, 127, size)) + content
 
 
 class Wire(WebSocketsSansIOProtocol):

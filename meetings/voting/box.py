@@ -24,7 +24,7 @@ from meetings.attendance.problems import NotPresent
 from meetings.bodies.models import Member
 from meetings.live.frames import Receipt, VoteCast, VoteRefused
 from meetings.live.hub import Listener
-from meetings.live.wires import finished
+from meetings.live.ways import finished
 from meetings.voting import rules
 from meetings.voting.check import seal
 from meetings.voting.models import Ballot, Poll, PollVoter

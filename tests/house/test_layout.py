@@ -31,6 +31,7 @@ ROOMS_OWN = {
         "snapshot.py",
         "socket.py",
         "views.py",
+        "ways.py",
         "wire.py",
         "wires.py",
     },

@@ -11,7 +11,7 @@ from meetings.bodies.models import Member
 from meetings.live import doors, hub, wires
 from meetings.live.models import MeetingLog
 from meetings.live.socket import SOCKETS_PER_SESSION
-from meetings.live.wires import finished
+from meetings.live.ways import finished
 from tests.meetings.conftest import PUBLIC_URL
 from tests.meetings.lines import line, ticket
 
