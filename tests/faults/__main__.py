@@ -24,7 +24,7 @@ NOT_FAULTS = {"__init__", "__main__", "oracle", "twins", "conftest", "needed"}
 PROMISES, BEGIN, END = ROOT / "docs" / "promises.md", "<!-- the last report -->", "<!-- end -->"
 REPORT = ROOT / "var" / "faults" / "report.json"
 # They mostly wait, or measure nothing in time: they run beside the others, so that the whole takes less than an hour.
-BESIDE = ("F3a", "F3c", "F13", "F13b", "F16", "F17", "F18", "F20", "F20b", "F21", "F22", "F23")
+BESIDE = ("F3a", "F3c", "F3d", "F13", "F13b", "F16", "F17", "F18", "F20", "F20b", "F21", "F22", "F23")
 
 
 def load() -> None:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx2
@@ -46,8 +46,9 @@ def small_disk(place: Path, size: str) -> Iterator[Path]:
 def fill(disk: Path, leave: int) -> Path:
     """A file that takes all but so many bytes."""
     ballast = disk / "ballast"
-    with ballast.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(disk).free - leave)
+    with ballast.open("wb", buffering=0) as file, suppress(OSError):  # others write there as well
+        while (free := shutil.disk_usage(disk).free) > leave:
+            file.write(bytes(min(free - leave, 1 << 16)))
     return ballast
 
 
@@ -186,6 +187,43 @@ def full_under_the_log(run: Run) -> None:
                     voting = burst.start(burst.vote(poll, 5, ballots=3))
                     await burst.acks(60)
                     await burst.meanwhile(lambda: run_full(run, cluster, disk))
+                    await voting
+                    await burst.close(poll)
+                    await burst.settle()
+
+            in_loop(course())
+            run.judge(cluster, history)
+
+
+@fault("F3d", "the disk under the embedded database is full in a vote")
+def full_under_sqlite(run: Run) -> None:
+    place = Path("/var/tmp") / f"dienhong-disk-{os.getpid()}"  # noqa: S108
+    with small_disk(place, "64m") as disk:
+
+        def prepare(cluster: Cluster) -> None:
+            cluster.url = f"sqlite:///{disk}/meetings.db"
+            for node in cluster.nodes:
+                node.environment["DATABASE_URL"] = cluster.url
+
+        def deed(cluster: Cluster) -> None:
+            ballast = fill(disk, 0)
+            until(lambda: writes(cluster) == 503, 20, "it writes on")
+            if cluster.nodes[0].status("/healthz") != 200:
+                run.violations.append("it died of a full disk")
+            ballast.unlink()
+            run.figure(
+                "served after space is free, s", until(lambda: writes(cluster) == 201, 30, "it does not serve again"), AGAIN
+            )
+
+        with Cluster(voters=100, database="sqlite", prepare=prepare) as cluster:
+            history = History(cluster.folder / "history.jsonl")
+
+            async def course() -> None:
+                async with Burst(cluster, history, seed=run.seed) as burst:
+                    poll = await burst.open_poll()
+                    voting = burst.start(burst.vote(poll, 5, ballots=3))
+                    await burst.acks(60)
+                    await burst.meanwhile(lambda: deed(cluster))
                     await voting
                     await burst.close(poll)
                     await burst.settle()
