@@ -18,7 +18,7 @@ from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, text
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
-from shared.engine import BUSY, doubt, is_broken, make_engine
+from shared.engine import BUSY, HURRIED, doubt, is_broken, make_engine
 from shared.group_commit import Group, MustWait
 from shared.problems import Unavailable
 from shared.turns import HELD, Turns
@@ -77,7 +77,8 @@ class Database:
             else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         )
         self._writer = sessionmaker(expire_on_commit=False, info={"db": self, **info})
-        self._standing: dict[Engine, Connection] = {}  # to SQLite: one to write and one to read, for who has its turn
+        self._hurried = self.engine.execution_options(**{HURRIED: True})
+        self._standing: dict[Engine, Connection] = {}  # to SQLite, one for each way to use it, for who has its turn
         self._turn, self._readers_turn = threading.Lock(), threading.Lock()
         self.wake = threading.Event()  # set when a job was added through this object
         self._reading = self.engine.execution_options(**reading)
@@ -109,7 +110,7 @@ class Database:
         fail with BUSY_SNAPSHOT, which no timeout mends. What was given to `after_commit` runs last.
         Without `forgets`, who writes what others keep says so: `forget_written`.
         """
-        with self._take_turn(waits), self._writing() as connection, connection.begin() as transaction:
+        with self._take_turn(waits), self._writing(waits) as connection, connection.begin() as transaction:
             with _session(self._writer, connection) as session:
                 session.info["until_written"] = {}  # who writes sees no more than this transaction has read
                 yield session
@@ -123,19 +124,21 @@ class Database:
         if doubt.ful:
             raise Unavailable()
 
-    def _writing(self) -> AbstractContextManager[Connection]:
-        return self._stand(self.engine) if self.is_sqlite else self.engine.connect()
+    def _writing(self, waits: bool) -> AbstractContextManager[Connection]:
+        return self._stand(self.engine if waits else self._hurried) if self.is_sqlite else self.engine.connect()
 
     @contextmanager
     def _stand(self, engine: Engine) -> Iterator[Connection]:
         if engine not in self._standing:
-            self._standing[engine] = engine.connect()
-            self._standing[engine].detach()  # it takes no place in the pool
+            connection = self._standing[engine] = engine.connect()
+            connection.detach()  # it takes no place in the pool
+            if engine is self._hurried:
+                connection.connection.dbapi_connection.execute("PRAGMA busy_timeout=0")  # type: ignore[union-attr]
         connection = self._standing[engine]
+        driver: Any = connection.connection.dbapi_connection
         try:
             yield connection
         finally:
-            driver: Any = connection.connection.dbapi_connection
             if driver.in_transaction:  # as a COMMIT that fails leaves it, and no pool ends it
                 driver.rollback()
 

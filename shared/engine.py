@@ -2,14 +2,17 @@
 
 import threading
 import time
-from sqlite3 import Error
+from sqlite3 import SQLITE_BUSY, Error
 from typing import Any
 
 from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 
+from shared.group_commit import MustWait
+
 BUSY = 10  # seconds that a writer waits for its turn on SQLite
+HURRIED = "sqlite_hurried"  # an option of connections that do not wait for another process
 UNASKED = 1  # seconds since a connection was used: then it is asked whether it still holds
 PREPARED = "prepared"  # in the `info` of a connection: names of statements, see `shared.libpq`
 UNSURE = b""  # among them: they are to be counted again
@@ -58,10 +61,13 @@ def make_engine(url: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def on_begin(connection: Any) -> None:
-        statement = f"BEGIN {connection.get_execution_options().get('sqlite_begin', 'IMMEDIATE')}"
+        options = connection.get_execution_options()
+        statement = f"BEGIN {options.get('sqlite_begin', 'IMMEDIATE')}"
         try:  # past SQLAlchemy, whose own way takes ten times as long
             connection.connection.dbapi_connection.execute(statement)
         except Error as error:
+            if HURRIED in options and error.sqlite_errorcode == SQLITE_BUSY:
+                raise MustWait() from None
             raise DBAPIError.instance(statement, None, error, Error, dialect=engine.dialect) from error
 
     return engine

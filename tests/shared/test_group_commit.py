@@ -1,6 +1,7 @@
 """Works that share a transaction: each waits for its commit, none spoils another's, and the loop never waits for a thread."""
 
 import asyncio
+import sqlite3
 import threading
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,23 @@ def test_while_a_commit_waits_for_the_disk_the_loop_goes_on_and_who_comes_meanwh
     assert asyncio.run(all_of_them()) == ["a", "b", "c", "d"]
     assert len(commits) == 2
     assert lines(db) == ["a", "b", "c", "d"]
+
+
+def test_the_loop_goes_on_while_another_process_holds_the_write_lock(db: Database) -> None:
+    """A backup, a command: SQLite's own patience is ten seconds, and nobody else would be served."""
+    other = sqlite3.connect(str(db.engine.url.database), isolation_level=None)
+
+    async def meanwhile() -> str:
+        other.execute("BEGIN IMMEDIATE")
+        grouped = asyncio.create_task(db.writes.run(put("grouped")))
+        await asyncio.sleep(0.1)
+        assert not grouped.done()
+        other.execute("COMMIT")
+        return await asyncio.wait_for(grouped, 5)
+
+    assert asyncio.run(meanwhile()) == "grouped"
+    assert lines(db) == ["grouped"]
+    other.close()
 
 
 @pytest.mark.parametrize("others", ["", "bcd"])
