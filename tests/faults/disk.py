@@ -148,6 +148,23 @@ def nearly_full_unguarded(run: Run) -> None:
             run.violations.append("an upload onto a nearly full disk is taken")
 
 
+def in_a_vote(run: Run, cluster: Cluster, deed: Callable[[], None]) -> None:
+    history = History(cluster.folder / "history.jsonl")
+
+    async def course() -> None:
+        async with Burst(cluster, history, seed=run.seed) as burst:
+            poll = await burst.open_poll()
+            voting = burst.start(burst.vote(poll, 5, ballots=3))
+            await burst.acks(60)
+            await burst.meanwhile(deed)
+            await voting
+            await burst.close(poll)
+            await burst.settle()
+
+    in_loop(course())
+    run.judge(cluster, history)
+
+
 class Tight(Postgres):
     """Its log lies on a disk of its own."""
 
@@ -179,20 +196,7 @@ def full_under_the_log(run: Run) -> None:
             cluster.postgres.settings |= {"max_wal_size": "64MB", "min_wal_size": "32MB", "wal_recycle": "off"}
 
         with Cluster(voters=100, prepare=prepare) as cluster:
-            history = History(cluster.folder / "history.jsonl")
-
-            async def course() -> None:
-                async with Burst(cluster, history, seed=run.seed) as burst:
-                    poll = await burst.open_poll()
-                    voting = burst.start(burst.vote(poll, 5, ballots=3))
-                    await burst.acks(60)
-                    await burst.meanwhile(lambda: run_full(run, cluster, disk))
-                    await voting
-                    await burst.close(poll)
-                    await burst.settle()
-
-            in_loop(course())
-            run.judge(cluster, history)
+            in_a_vote(run, cluster, lambda: run_full(run, cluster, disk))
 
 
 @fault("F3d", "the disk under the embedded database is full in a vote")
@@ -216,20 +220,7 @@ def full_under_sqlite(run: Run) -> None:
             )
 
         with Cluster(voters=100, database="sqlite", prepare=prepare) as cluster:
-            history = History(cluster.folder / "history.jsonl")
-
-            async def course() -> None:
-                async with Burst(cluster, history, seed=run.seed) as burst:
-                    poll = await burst.open_poll()
-                    voting = burst.start(burst.vote(poll, 5, ballots=3))
-                    await burst.acks(60)
-                    await burst.meanwhile(lambda: deed(cluster))
-                    await voting
-                    await burst.close(poll)
-                    await burst.settle()
-
-            in_loop(course())
-            run.judge(cluster, history)
+            in_a_vote(run, cluster, lambda: deed(cluster))
 
 
 def run_full(run: Run, cluster: Cluster, disk: Path) -> None:
