@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
-from functools import partial
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -23,7 +22,8 @@ async def _at_once(db: Database, *, writes: bool) -> AsyncIterator[Session]:
             await asyncio.get_running_loop().run_in_executor(db.commits, stack.pop_all().close)
 
 
-async def _open(request: Request, *, writes: bool) -> AsyncIterator[Session]:
+@asynccontextmanager
+async def _opened(request: Request, *, writes: bool) -> AsyncIterator[Session]:
     db: Database = request.app.state.db
     async with db.turns.take(writes=writes), AsyncExitStack() as stack:
         tx = None
@@ -36,9 +36,20 @@ async def _open(request: Request, *, writes: bool) -> AsyncIterator[Session]:
         yield tx
 
 
+# Whatever else FastAPI found in their signatures, it would take from the request.
+async def _to_write(request: Request) -> AsyncIterator[Session]:
+    async with _opened(request, writes=True) as tx:
+        yield tx
+
+
+async def _to_read(request: Request) -> AsyncIterator[Session]:
+    async with _opened(request, writes=False) as tx:
+        yield tx
+
+
 # scope="function": FastAPI's default ends a `yield` dependency after the client has its answer,
 # so a ballot would be confirmed first and committed later, or not at all.
 # In a route, `Tx` stands after the caller: parameters are resolved in order, and nobody waits for a token to be
 # checked, or a file to be parsed, while holding SQLite's one write lock.
-Tx = Annotated[Session, Depends(partial(_open, writes=True), scope="function")]
-Read = Annotated[Session, Depends(partial(_open, writes=False), scope="function")]
+Tx = Annotated[Session, Depends(_to_write, scope="function")]
+Read = Annotated[Session, Depends(_to_read, scope="function")]

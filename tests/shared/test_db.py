@@ -244,6 +244,13 @@ def test_the_answer_waits_for_the_commit(serve):
             assert tx.scalar(text("SELECT count(*) FROM child")) == 2
 
 
+def test_a_request_says_nothing_of_the_transaction_it_gets(serve):
+    """A parameter of a dependency is one of the route's, unless it is known to FastAPI as something else."""
+    with serve(router) as browser:
+        asked = browser.get("/api/openapi.json").json()["paths"]["/keep"]["post"]["parameters"]
+    assert [one["name"] for one in asked] == ["good"]
+
+
 def test_nobody_waits_for_the_disk_with_the_route_that_does(serve):
     with serve(router) as browser, ThreadPoolExecutor(1) as other:
         waiting, answered = threading.Event(), threading.Event()
